@@ -1,0 +1,155 @@
+import { z } from 'zod';
+import { type Endpoint, parseEndpoint } from '../core/units.ts';
+import { KEY_BYTES, tagOf } from '../crypto/keys.ts';
+import { type SignedText, verifyText } from '../crypto/signed.ts';
+import { CLIENTS_PER_CHANNEL_MAX, NODE_TAG_BYTES } from '../wire/constants.ts';
+
+/**
+ * A zone's consensus: what its directory signs and every node and client downloads whole.
+ *
+ * Unverified text and a verified Consensus are different types: the only way from one to the other is `verifyConsensus`
+ * with a key that the caller already trusts. After it nobody checks a field again.
+ */
+export const keyText = z
+  .string()
+  .refine((text) => Buffer.from(text, 'base64').length === KEY_BYTES, 'must be 32 bytes in base64');
+
+const endpointText = z.string().refine((text) => parseEndpoint(text) !== undefined, 'must be a.b.c.d:port');
+const name = z.string().regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, 'must be a DNS label');
+
+export const zoneParams = z.object({
+  profile: z.enum(['A', 'B']),
+  clientsPerChannel: z.int().min(1).max(CLIENTS_PER_CHANNEL_MAX),
+  meshCellsPerTick: z.int().min(1).max(64),
+});
+export type ZoneParams = z.infer<typeof zoneParams>;
+
+export const NODE_ROLES = ['mix', 'rendezvous', 'superpeer'] as const;
+export type NodeRole = (typeof NODE_ROLES)[number];
+
+const consensusText = z.object({
+  zone: name,
+  provider: z.string().max(253),
+  jurisdiction: z.string().max(253),
+  epoch: z.int().min(0),
+  validUntil: z.iso.datetime(),
+  params: zoneParams,
+  nodes: z
+    .array(
+      z.object({
+        id: name,
+        role: z.enum(NODE_ROLES),
+        endpoint: endpointText,
+        identityKey: keyText,
+        linkKey: keyText,
+        boot: z.int().min(0).max(0xffff_ffff),
+      }),
+    )
+    .max(4096),
+  channels: z.array(z.object({ id: z.int().min(1).max(65535), superpeer: name, mix: name })).max(65535),
+});
+export type ConsensusText = z.infer<typeof consensusText>;
+
+export interface ConsensusNode {
+  readonly id: string;
+  readonly role: NodeRole;
+  readonly endpoint: Endpoint;
+  readonly linkKey: Buffer;
+  /** Drawn when the process starts: another number means that it has lost its circuits and sessions. */
+  readonly boot: number;
+  /** First 8 bytes of SHA-256 over the link key, in hex: how messages name a node. */
+  readonly tag: string;
+}
+
+export interface ConsensusChannel {
+  readonly id: number;
+  readonly superpeer: ConsensusNode;
+  readonly mix: ConsensusNode;
+}
+
+export interface Consensus {
+  readonly zone: string;
+  readonly epoch: number;
+  /** Milliseconds since 1970. */
+  readonly validUntilMs: number;
+  readonly params: ZoneParams;
+  readonly nodes: readonly ConsensusNode[];
+  /** Only channels whose superpeer and mix are both registered. */
+  readonly channels: readonly ConsensusChannel[];
+}
+
+export function nodeTag(linkKey: Uint8Array): string {
+  return tagOf('herd node', linkKey, NODE_TAG_BYTES).toString('hex');
+}
+
+/** The consensus if `rootKey` signed it for `zone` and it is still valid at `nowMs`; else one sentence saying why not. */
+export function verifyConsensus(
+  signed: SignedText,
+  rootKey: Uint8Array,
+  zone: string,
+  nowMs: number,
+): Consensus | { refused: string } {
+  const text = verifyText(rootKey, 'herd-consensus-v1', signed);
+  if (text === undefined) return { refused: `the consensus of zone ${zone} is not signed by the zone's root key` };
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    return { refused: `the consensus of zone ${zone} is not JSON` };
+  }
+  const parsed = consensusText.safeParse(json);
+  if (!parsed.success)
+    return { refused: `the consensus of zone ${zone} is malformed: ${z.prettifyError(parsed.error)}` };
+  if (parsed.data.zone !== zone) return { refused: `the consensus is of zone ${parsed.data.zone}, not ${zone}` };
+  const validUntilMs = Date.parse(parsed.data.validUntil);
+  if (validUntilMs < nowMs) return { refused: `the consensus of zone ${zone} ended at ${parsed.data.validUntil}` };
+  return interpret(parsed.data, validUntilMs);
+}
+
+function interpret(text: ConsensusText, validUntilMs: number): Consensus {
+  const nodes = text.nodes.map((node): ConsensusNode => {
+    const linkKey = Buffer.from(node.linkKey, 'base64');
+    const endpoint = parseEndpoint(node.endpoint)!;
+    return { id: node.id, role: node.role, endpoint, linkKey, boot: node.boot, tag: nodeTag(linkKey) };
+  });
+  const byId = new Map(nodes.map((node) => [node.id, node]));
+  const channels = text.channels.flatMap((channel): ConsensusChannel[] => {
+    const superpeer = byId.get(channel.superpeer);
+    const mix = byId.get(channel.mix);
+    return superpeer && mix ? [{ id: channel.id, superpeer, mix }] : [];
+  });
+  return { zone: text.zone, epoch: text.epoch, validUntilMs, params: text.params, nodes, channels };
+}
+
+/** What a node or client holds of the world: its own zone's consensus and those of the zones that its directory vouches for. */
+export interface View {
+  readonly own: Consensus;
+  readonly peers: readonly Consensus[];
+}
+
+const signedConsensus = z.object({ consensus: z.string().max(4_000_000), signature: z.string().max(128) });
+const viewText = z.object({
+  own: signedConsensus,
+  peers: z.array(z.object({ zone: name, rootKey: keyText, signed: signedConsensus })).max(256),
+});
+export type ViewText = z.infer<typeof viewText>;
+
+/** Verifies a directory's answer. A peer zone's consensus that does not verify is left out: another zone cannot harm this one. */
+export function verifyView(
+  json: unknown,
+  rootKey: Uint8Array,
+  zone: string,
+  nowMs: number,
+): View | { refused: string } {
+  const parsed = viewText.safeParse(json);
+  if (!parsed.success) return { refused: `the directory's answer is malformed: ${z.prettifyError(parsed.error)}` };
+  const { own, peers } = parsed.data;
+  const ownVerified = verifyConsensus({ text: own.consensus, signature: own.signature }, rootKey, zone, nowMs);
+  if ('refused' in ownVerified) return ownVerified;
+  const verifiedPeers = peers.flatMap((peer): Consensus[] => {
+    const signed = { text: peer.signed.consensus, signature: peer.signed.signature };
+    const verified = verifyConsensus(signed, Buffer.from(peer.rootKey, 'base64'), peer.zone, nowMs);
+    return 'refused' in verified || peer.zone === zone ? [] : [verified];
+  });
+  return { own: ownVerified, peers: verifiedPeers };
+}

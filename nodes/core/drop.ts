@@ -1,0 +1,48 @@
+/**
+ * Why a datagram or a cell was thrown away. The reason is the return value, the metric label and what tests assert on;
+ * nothing here says whose packet it was.
+ */
+export const DROP_REASONS = [
+  'truncated', // shorter or longer than its kind ever is
+  'unknown_kind', // first byte, or the kind inside the link layer, names nothing this role takes
+  'unknown_session', // link index that no session has
+  'replayed', // counter seen before or too old
+  'bad_tag', // AEAD did not open
+  'bad_handshake', // handshake did not verify, or its key is not in the consensus
+  'handshake_limit', // more handshakes in a tick than are taken
+  'table_full', // a bounded table has no room
+  'outbox_full', // more datagrams in a tick than the ring holds
+  'inbox_full', // more arrivals in a tick than the ring holds
+  'queue_full', // oldest of a bounded queue made room for the newest
+  'unknown_circuit', // circuit id that the link does not carry
+  'unknown_cookie', // SETUP for a callee that is not registered here
+  'channel_busy', // a cell for a client whose channel carries another call
+  'coding_collision', // what is left after cancelling is neither silence nor the speaker's cell
+  'bad_manifest', // a round names a slot that is not attached, or a sequence number it cannot have
+  'not_attached', // traffic for a channel or slot that nobody holds
+] as const;
+
+export type DropReason = (typeof DROP_REASONS)[number];
+
+const INDEX = new Map<DropReason, number>(DROP_REASONS.map((reason, index) => [reason, index]));
+
+/** Counts drops by reason. The array may be shared memory, so that another thread can read it while this one counts. */
+export class DropCounters {
+  readonly counts: Float64Array;
+
+  constructor(counts: Float64Array = new Float64Array(DROP_REASONS.length)) {
+    this.counts = counts;
+  }
+
+  add(reason: DropReason): void {
+    this.counts[INDEX.get(reason)!]! += 1;
+  }
+
+  get(reason: DropReason): number {
+    return this.counts[INDEX.get(reason)!]!;
+  }
+
+  total(): number {
+    return this.counts.reduce((sum, count) => sum + count, 0);
+  }
+}

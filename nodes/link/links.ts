@@ -1,0 +1,373 @@
+import type { DropCounters } from '../core/drop.ts';
+import type { Entropy } from '../core/machine.ts';
+import type { PacketRing } from '../core/ring.ts';
+import { type Endpoint, MILLISECOND_US, type Micros, SECOND_US } from '../core/units.ts';
+import { Aead } from '../crypto/aead.ts';
+import { type DhKeyPair, KEY_BYTES, wipe } from '../crypto/keys.ts';
+import { Handshake, handshakeBytes, type Pattern } from '../crypto/noise.ts';
+import { ReplayWindow } from '../crypto/replay.ts';
+import {
+  LINK_HEADER_BYTES,
+  LINK_INDEX_MAX,
+  LINK_INIT_HEADER_BYTES,
+  LINK_KIND,
+  LINK_OVERHEAD_BYTES,
+  PROLOGUE,
+} from '../wire/constants.ts';
+
+/**
+ * The link layer (WIRE.md 1): authenticated, replay-proof datagrams between two nodes.
+ *
+ * Property: a datagram that is not from the peer's current key, in order to be counted once, changes nothing but a
+ * drop counter and is not answered. The initiator keeps the link: it starts anew when the peer is silent or the key is
+ * old, so a restarted peer is found again without either side having to say so.
+ */
+
+/** Silence after which the initiator tries again: far more than a tick and a round trip around the world. */
+const SILENCE_US = 2 * SECOND_US;
+const HANDSHAKE_RETRY_US = 700 * MILLISECOND_US;
+/** Silence after which a link sends no more: its peer is gone. */
+export const LINK_DEAD_US = 10 * SECOND_US;
+const REKEY_AFTER_US = 3600 * SECOND_US;
+const REKEY_AFTER_COUNT = 2 ** 31;
+/** A handshake costs 0.3 ms: this many leave most of a tick to those who are already in. */
+const HANDSHAKES_PER_TICK_MAX = 16;
+
+interface Session<P> {
+  readonly link: Link<P>;
+  readonly localIndex: number;
+  readonly remoteIndex: number;
+  readonly send: Aead;
+  readonly receive: Aead;
+  readonly window: ReplayWindow;
+  readonly createdAt: Micros;
+  sendCounter: number;
+}
+
+interface PendingHandshake {
+  readonly state: Handshake;
+  readonly localIndex: number;
+  readonly sentAt: Micros;
+}
+
+export interface Link<P> {
+  readonly peer: P;
+  readonly initiator: boolean;
+  /** The peer's static key; undefined for a client, which shows none. */
+  readonly remoteStatic: Buffer | undefined;
+  endpoint: Endpoint;
+  /** What is sent under. */
+  current: Session<P> | undefined;
+  /** A responder's newer session that no datagram has confirmed yet. */
+  unconfirmed: Session<P> | undefined;
+  /** Still opened: datagrams that were under way when the session was renewed. */
+  previous: Session<P> | undefined;
+  handshake: PendingHandshake | undefined;
+  receivedAt: Micros;
+}
+
+export interface LinksOptions<P> {
+  readonly self: DhKeyPair | undefined;
+  readonly entropy: Entropy;
+  readonly drops: DropCounters;
+  /** Who may open a link to us: the peer, or undefined to refuse. `remoteStatic` is undefined for NK. */
+  readonly admit: (remoteStatic: Buffer | undefined) => P | undefined;
+  /** BOUNDED: links at most, of both directions. */
+  readonly linksMax: number;
+}
+
+export class Links<P> {
+  readonly #options: LinksOptions<P>;
+  /** BOUNDED: by linksMax, see #create. */
+  readonly #links = new Set<Link<P>>();
+  /** By own index. BOUNDED: three per link. */
+  readonly #sessions = new Map<number, Session<P>>();
+  /** By own index. BOUNDED: one per link. */
+  readonly #handshakes = new Map<number, Link<P>>();
+  #handshakesLeft = HANDSHAKES_PER_TICK_MAX;
+
+  /** Where the last received message stands: bytes of the inbox. */
+  plainOffset = 0;
+  plainLength = 0;
+
+  constructor(options: LinksOptions<P>) {
+    this.#options = options;
+  }
+
+  get size(): number {
+    return this.#links.size;
+  }
+
+  /** Opens a link as the initiator; `tick` sends the handshake. undefined when the table is full. */
+  connect(now: Micros, peer: P, remoteStatic: Buffer, endpoint: Endpoint): Link<P> | undefined {
+    return this.#create(now, peer, true, remoteStatic, endpoint);
+  }
+
+  close(link: Link<P>): void {
+    if (link.handshake) this.#handshakes.delete(link.handshake.localIndex);
+    for (const session of [link.current, link.unconfirmed, link.previous]) {
+      if (session) this.#sessions.delete(session.localIndex);
+    }
+    link.current = link.unconfirmed = link.previous = link.handshake = undefined;
+    this.#links.delete(link);
+  }
+
+  /** Whether something can be sent. */
+  isUp(link: Link<P>): boolean {
+    return link.current !== undefined;
+  }
+
+  /**
+   * Takes datagram `index` of the inbox. Returns the link if it carried a message, which then stands decrypted at
+   * `plainOffset`; answers to handshakes go to the outbox.
+   */
+  receive(now: Micros, inbox: PacketRing, index: number, outbox: PacketRing): Link<P> | undefined {
+    const offset = index * inbox.slotBytes;
+    const length = inbox.lengths[index]!;
+    const from = inbox.endpoints[index]! as Endpoint;
+    const kind = length > 0 ? inbox.bytes[offset]! : 0;
+    switch (kind) {
+      case LINK_KIND.transport:
+        return this.#transport(now, inbox.bytes, offset, length, from);
+      case LINK_KIND.initIk:
+        this.#respond(now, 'IK', inbox.bytes.subarray(offset, offset + length), from, outbox);
+        return undefined;
+      case LINK_KIND.initNk:
+        this.#respond(now, 'NK', inbox.bytes.subarray(offset, offset + length), from, outbox);
+        return undefined;
+      case LINK_KIND.response:
+        this.#finish(now, inbox.bytes.subarray(offset, offset + length), from);
+        return undefined;
+      default:
+        this.#options.drops.add(length < LINK_INIT_HEADER_BYTES ? 'truncated' : 'unknown_kind');
+        return undefined;
+    }
+  }
+
+  /** Offset in the outbox where the message to `link` goes, or -1 if nothing can be sent to it now. Then `send`. */
+  reserve(link: Link<P>, outbox: PacketRing): number {
+    if (!link.current) return -1;
+    const offset = outbox.reserve();
+    if (offset < 0) {
+      this.#options.drops.add('outbox_full');
+      return -1;
+    }
+    return offset + LINK_HEADER_BYTES;
+  }
+
+  /** Seals the `length` bytes written at the reserved offset and takes the slot. */
+  send(link: Link<P>, outbox: PacketRing, length: number): void {
+    const session = link.current!;
+    const { bytes } = outbox;
+    const offset = outbox.reserve();
+    bytes.writeUInt32BE(LINK_KIND.transport * 0x100_0000 + session.remoteIndex, offset);
+    bytes.writeUInt32BE(session.sendCounter, offset + 4);
+    const header = bytes.subarray(offset, offset + LINK_HEADER_BYTES);
+    session.send.seal(bytes, offset + LINK_HEADER_BYTES, length, session.sendCounter, header);
+    session.sendCounter += 1;
+    outbox.push(link.endpoint, length + LINK_OVERHEAD_BYTES);
+  }
+
+  /** Starts and repeats handshakes, forgets dead peers. `gone` is told of each link that was forgotten. */
+  tick(now: Micros, outbox: PacketRing, gone: (link: Link<P>) => void): void {
+    this.#handshakesLeft = HANDSHAKES_PER_TICK_MAX;
+    for (const link of this.#links) {
+      const silent = now - link.receivedAt;
+      if (!link.initiator) {
+        if (silent > LINK_DEAD_US) {
+          this.close(link);
+          gone(link);
+        }
+        continue;
+      }
+      if (silent > LINK_DEAD_US && link.current) {
+        this.#sessions.delete(link.current.localIndex);
+        link.current = undefined;
+      }
+      const session = link.current;
+      const renew =
+        !session ||
+        silent > SILENCE_US ||
+        now - session.createdAt > REKEY_AFTER_US ||
+        session.sendCounter > REKEY_AFTER_COUNT;
+      if (renew && (!link.handshake || now - link.handshake.sentAt > HANDSHAKE_RETRY_US))
+        this.#initiate(now, link, outbox);
+    }
+  }
+
+  #create(
+    now: Micros,
+    peer: P,
+    initiator: boolean,
+    remoteStatic: Buffer | undefined,
+    endpoint: Endpoint,
+  ): Link<P> | undefined {
+    if (this.#links.size >= this.#options.linksMax) {
+      this.#options.drops.add('table_full');
+      return undefined;
+    }
+    const link: Link<P> = {
+      peer,
+      initiator,
+      remoteStatic,
+      endpoint,
+      current: undefined,
+      unconfirmed: undefined,
+      previous: undefined,
+      handshake: undefined,
+      receivedAt: now,
+    };
+    this.#links.add(link);
+    return link;
+  }
+
+  #transport(now: Micros, bytes: Buffer, offset: number, length: number, from: Endpoint): Link<P> | undefined {
+    const { drops } = this.#options;
+    const plainLength = length - LINK_OVERHEAD_BYTES;
+    if (plainLength < 4) {
+      drops.add('truncated');
+      return undefined;
+    }
+    const session = this.#sessions.get(bytes.readUIntBE(offset + 1, 3));
+    if (!session) {
+      drops.add('unknown_session');
+      return undefined;
+    }
+    const counter = bytes.readUInt32BE(offset + 4);
+    if (!session.window.isFresh(counter)) {
+      drops.add('replayed');
+      return undefined;
+    }
+    const header = bytes.subarray(offset, offset + LINK_HEADER_BYTES);
+    if (!session.receive.open(bytes, offset + LINK_HEADER_BYTES, plainLength, counter, header)) {
+      drops.add('bad_tag');
+      return undefined;
+    }
+    session.window.mark(counter);
+    const { link } = session;
+    if (session === link.unconfirmed) {
+      this.#promote(link, session);
+      link.unconfirmed = undefined;
+    }
+    link.endpoint = from;
+    link.receivedAt = now;
+    this.plainOffset = offset + LINK_HEADER_BYTES;
+    this.plainLength = plainLength;
+    return link;
+  }
+
+  #promote(link: Link<P>, session: Session<P>): void {
+    if (link.previous) this.#sessions.delete(link.previous.localIndex);
+    link.previous = link.current;
+    link.current = session;
+  }
+
+  #initiate(now: Micros, link: Link<P>, outbox: PacketRing): void {
+    const offset = outbox.reserve();
+    const localIndex = this.#freeIndex();
+    if (offset < 0) return;
+    if (link.handshake) this.#handshakes.delete(link.handshake.localIndex);
+    const pattern: Pattern = this.#options.self ? 'IK' : 'NK';
+    const state = new Handshake({
+      pattern,
+      initiator: true,
+      prologue: PROLOGUE.link,
+      remote: link.remoteStatic!,
+      ...(this.#options.self && { local: this.#options.self }),
+    });
+    const message = state.write(new Uint8Array(0), this.#random(KEY_BYTES));
+    // A key of small order in a signed consensus would be our own zone's fault; there is nobody to talk to then.
+    if (!message) return;
+    link.handshake = { state, localIndex, sentAt: now };
+    this.#handshakes.set(localIndex, link);
+    const kind = pattern === 'IK' ? LINK_KIND.initIk : LINK_KIND.initNk;
+    outbox.bytes.writeUInt32BE(kind * 0x100_0000 + localIndex, offset);
+    message.copy(outbox.bytes, offset + LINK_INIT_HEADER_BYTES);
+    outbox.push(link.endpoint, LINK_INIT_HEADER_BYTES + message.length);
+  }
+
+  #respond(now: Micros, pattern: Pattern, datagram: Buffer, from: Endpoint, outbox: PacketRing): void {
+    const { self, drops, admit } = this.#options;
+    if (!self) return drops.add('unknown_kind');
+    if (datagram.length !== LINK_INIT_HEADER_BYTES + handshakeBytes(pattern, 0)) return drops.add('truncated');
+    if (this.#handshakesLeft === 0) return drops.add('handshake_limit');
+    this.#handshakesLeft -= 1;
+    const state = new Handshake({ pattern, initiator: false, prologue: PROLOGUE.link, local: self });
+    if (!state.read(datagram.subarray(LINK_INIT_HEADER_BYTES))) return drops.add('bad_handshake');
+    const peer = admit(state.remoteStatic);
+    if (peer === undefined) return drops.add('bad_handshake');
+    const offset = outbox.reserve();
+    if (offset < 0) return drops.add('outbox_full');
+    const link = this.#linkOf(state.remoteStatic) ?? this.#create(now, peer, false, state.remoteStatic, from);
+    if (!link) return;
+    const message = state.write(new Uint8Array(0), this.#random(KEY_BYTES))!;
+    const remoteIndex = datagram.readUIntBE(1, 3);
+    if (link.unconfirmed) this.#sessions.delete(link.unconfirmed.localIndex);
+    link.unconfirmed = this.#session(now, link, this.#freeIndex(), remoteIndex, state);
+    if (!link.current) link.endpoint = from;
+    outbox.bytes.writeUInt32BE(LINK_KIND.response * 0x100_0000 + link.unconfirmed.localIndex, offset);
+    outbox.bytes.writeUInt32BE(remoteIndex, offset + 4);
+    message.copy(outbox.bytes, offset + LINK_HEADER_BYTES);
+    outbox.push(from, LINK_HEADER_BYTES + message.length);
+  }
+
+  #finish(now: Micros, datagram: Buffer, from: Endpoint): void {
+    const { drops } = this.#options;
+    // The second message has the same length in both patterns.
+    if (datagram.length !== LINK_HEADER_BYTES + handshakeBytes('IK', 1)) return drops.add('truncated');
+    const localIndex = datagram.readUInt32BE(4);
+    const link = this.#handshakes.get(localIndex);
+    if (!link?.handshake) return drops.add('unknown_session');
+    const { state } = link.handshake;
+    if (!state.read(datagram.subarray(LINK_HEADER_BYTES))) {
+      // The state is spoilt by a wrong message: begin again at the next tick rather than trust what is left of it.
+      this.#handshakes.delete(localIndex);
+      link.handshake = undefined;
+      return drops.add('bad_handshake');
+    }
+    this.#handshakes.delete(localIndex);
+    link.handshake = undefined;
+    link.endpoint = from;
+    link.receivedAt = now;
+    this.#promote(link, this.#session(now, link, localIndex, datagram.readUIntBE(1, 3), state));
+  }
+
+  #session(now: Micros, link: Link<P>, localIndex: number, remoteIndex: number, state: Handshake): Session<P> {
+    const keys = state.split();
+    const session: Session<P> = {
+      link,
+      localIndex,
+      remoteIndex,
+      send: new Aead(keys.send),
+      receive: new Aead(keys.receive),
+      window: new ReplayWindow(),
+      createdAt: now,
+      sendCounter: 0,
+    };
+    wipe(keys.send);
+    wipe(keys.receive);
+    this.#sessions.set(localIndex, session);
+    return session;
+  }
+
+  #linkOf(remoteStatic: Buffer | undefined): Link<P> | undefined {
+    if (!remoteStatic) return undefined;
+    for (const link of this.#links) {
+      if (!link.initiator && link.remoteStatic?.equals(remoteStatic)) return link;
+    }
+    return undefined;
+  }
+
+  #freeIndex(): number {
+    for (;;) {
+      const index = this.#random(3).readUIntBE(0, 3) & LINK_INDEX_MAX;
+      if (index !== 0 && !this.#sessions.has(index) && !this.#handshakes.has(index)) return index;
+    }
+  }
+
+  #random(bytes: number): Buffer {
+    const buffer = Buffer.alloc(bytes);
+    this.#options.entropy(buffer);
+    return buffer;
+  }
+}

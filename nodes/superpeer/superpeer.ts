@@ -1,0 +1,327 @@
+import { nodeTag, type View } from '../config/consensus.ts';
+import type { DropCounters } from '../core/drop.ts';
+import type { Entropy, Machine } from '../core/machine.ts';
+import { type PacketRing, xorWords } from '../core/ring.ts';
+import type { Micros } from '../core/units.ts';
+import type { Identity } from '../crypto/keys.ts';
+import { type Link, Links } from '../link/links.ts';
+import {
+  A1_BYTES,
+  A2_BYTES,
+  GEOMETRY,
+  type Geometry,
+  MANIFEST_PRESENT,
+  MANIFEST_SEQUENCE_MASK,
+  MESSAGE_KIND,
+  manifestBytes,
+  QUEUE_CELLS_MAX,
+  ROUND_HEADER_BYTES,
+  roundBytes,
+  SIGNAL_BYTES,
+  SIGNAL_ENTRY_BYTES,
+  SIGNAL_SLOT_NONE,
+  SIGNALS_PER_ROUND,
+  UP_HEADER_BYTES,
+} from '../wire/constants.ts';
+
+/**
+ * A superpeer: XORs the packets of each channel's clients into one round a tick, and sends each client what the mix
+ * sends down the channel.
+ *
+ * It is not trusted: it holds no key of any cell, and what an idle client sends is to it the same as what a calling one
+ * does. It sends one ROUND per channel and one DOWN per client in every tick, whatever has arrived.
+ */
+interface ClientPeer {
+  readonly kind: 'client';
+  /** Channel and slot once the mix has given them. */
+  place: { channel: SuperpeerChannel; slot: number } | undefined;
+}
+interface MixPeer {
+  readonly kind: 'mix';
+  readonly tag: string;
+}
+type Peer = ClientPeer | MixPeer;
+
+/** Per slot: who it is, and up to QUEUE_CELLS_MAX packets that wait for a round. */
+interface Slot {
+  link: Link<Peer> | undefined;
+  queued: number;
+  readonly sequences: Uint32Array;
+  readonly cells: Uint32Array;
+  /** The newest signal cell and its s, until it is forwarded. */
+  signalSequence: number;
+  readonly signal: Buffer;
+}
+
+interface SuperpeerChannel {
+  readonly id: number;
+  readonly mixTag: string;
+  /** BOUNDED: clientsPerChannel. */
+  readonly slots: Slot[];
+  round: number;
+  rotation: number;
+  /** Downstream frames that wait for a tick. BOUNDED: QUEUE_CELLS_MAX. */
+  readonly down: Buffer;
+  downQueued: number;
+}
+
+/** BOUNDED: clients that wait for the mix's answer to their ATTACH. */
+const WAITING_MAX = 256;
+
+export interface SuperpeerOptions {
+  readonly identity: Identity;
+  readonly entropy: Entropy;
+  readonly drops: DropCounters;
+  readonly view: View;
+  readonly now: Micros;
+}
+
+export class Superpeer implements Machine {
+  readonly #options: SuperpeerOptions;
+  readonly #geometry: Geometry;
+  readonly #clientsPerChannel: number;
+  readonly #tag: string;
+  /** To clients, who open them and show no key, and to mixes, to which we open them. */
+  readonly #links: Links<Peer>;
+  readonly #mixes = new Map<string, { link: Link<Peer> | undefined; endpoint: number; boot: number }>();
+  readonly #channels = new Map<number, SuperpeerChannel>();
+  /** By handle. BOUNDED: WAITING_MAX, the oldest makes room. */
+  readonly #waiting = new Map<number, Link<Peer>>();
+  #nextHandle = 1;
+
+  constructor(options: SuperpeerOptions) {
+    this.#options = options;
+    const { params } = options.view.own;
+    this.#geometry = GEOMETRY[params.profile];
+    this.#clientsPerChannel = params.clientsPerChannel;
+    this.#tag = nodeTag(options.identity.link.publicKey);
+    this.#links = new Links<Peer>({
+      self: options.identity.link,
+      entropy: options.entropy,
+      drops: options.drops,
+      // Only clients open links to a superpeer; they show no static key.
+      admit: (key) => (key ? undefined : { kind: 'client', place: undefined }),
+      linksMax: 8192,
+    });
+    this.update(options.now, options.view);
+  }
+
+  /** Follows a newer consensus: which channels this superpeer carries, to which mixes. */
+  update(now: Micros, view: View): void {
+    const mine = view.own.channels.filter(({ superpeer }) => superpeer.tag === this.#tag);
+    const mixes = new Map(mine.map(({ mix }) => [mix.tag, mix]));
+    for (const [tag, known] of this.#mixes) {
+      const mix = mixes.get(tag);
+      if (mix && mix.endpoint === known.endpoint && mix.boot === known.boot) continue;
+      if (known.link) this.#links.close(known.link);
+      this.#mixes.delete(tag);
+    }
+    for (const [tag, mix] of mixes) {
+      if (this.#mixes.has(tag)) continue;
+      const link = this.#links.connect(now, { kind: 'mix', tag }, mix.linkKey, mix.endpoint);
+      this.#mixes.set(tag, { link, endpoint: mix.endpoint, boot: mix.boot });
+    }
+    const ids = new Set(mine.map(({ id }) => id));
+    for (const id of this.#channels.keys()) if (!ids.has(id)) this.#channels.delete(id);
+    for (const { id, mix } of mine) {
+      if (this.#channels.get(id)?.mixTag !== mix.tag) this.#channels.set(id, this.#newChannel(id, mix.tag));
+    }
+  }
+
+  mixesUp(): { up: number; all: number } {
+    let up = 0;
+    for (const { link } of this.#mixes.values()) if (link && this.#links.isUp(link)) up += 1;
+    return { up, all: this.#mixes.size };
+  }
+
+  tick(now: Micros, inbox: PacketRing, outbox: PacketRing): void {
+    for (let i = 0; i < inbox.count; i += 1) {
+      const link = this.#links.receive(now, inbox, i, outbox);
+      if (link) this.#message(link, inbox, outbox);
+    }
+    this.#links.tick(now, outbox, (link) => this.#gone(link));
+    for (const channel of this.#channels.values()) {
+      this.#sendRound(channel, outbox);
+      this.#sendDown(channel, outbox);
+    }
+  }
+
+  #message(link: Link<Peer>, inbox: PacketRing, outbox: PacketRing): void {
+    const { drops } = this.#options;
+    const { plainOffset: offset, plainLength: length } = this.#links;
+    const message = inbox.bytes.subarray(offset, offset + length);
+    const { peer } = link;
+    if (peer.kind === 'client') {
+      if (message[0] === MESSAGE_KIND.up) return this.#up(peer, inbox, offset, length);
+      if (message[0] === MESSAGE_KIND.attach) return this.#attach(link, message, outbox);
+    } else {
+      if (message[0] === MESSAGE_KIND.down) return this.#down(peer, message);
+      if (message[0] === MESSAGE_KIND.attached) return this.#attached(peer, message, outbox);
+    }
+    drops.add('unknown_kind');
+  }
+
+  #up(peer: ClientPeer, inbox: PacketRing, offset: number, length: number): void {
+    const { drops } = this.#options;
+    if (length !== this.#geometry.up) return drops.add('truncated');
+    if (!peer.place) return drops.add('not_attached');
+    const slot = peer.place.channel.slots[peer.place.slot]!;
+    const cellWords = this.#geometry.mix / 4;
+    if (slot.queued === QUEUE_CELLS_MAX) {
+      slot.queued -= 1;
+      slot.sequences.copyWithin(0, 1);
+      slot.cells.copyWithin(0, cellWords);
+      drops.add('queue_full');
+    }
+    const sequence = inbox.bytes.readUInt32BE(offset + 4);
+    slot.sequences[slot.queued] = sequence;
+    const cellAt = (offset + UP_HEADER_BYTES + SIGNAL_BYTES) / 4;
+    slot.cells.set(inbox.words.subarray(cellAt, cellAt + cellWords), slot.queued * cellWords);
+    slot.queued += 1;
+    slot.signalSequence = sequence;
+    inbox.bytes.copy(slot.signal, 0, offset + UP_HEADER_BYTES, offset + UP_HEADER_BYTES + SIGNAL_BYTES);
+  }
+
+  #attach(link: Link<Peer>, message: Buffer, outbox: PacketRing): void {
+    const { drops } = this.#options;
+    if (message.length !== 4 + A1_BYTES) return drops.add('truncated');
+    const channel = this.#channels.get(message.readUInt16BE(2));
+    const mixLink = channel && this.#mixes.get(channel.mixTag)?.link;
+    const offset = mixLink ? this.#links.reserve(mixLink, outbox) : -1;
+    if (offset < 0) return drops.add('not_attached');
+    const handle = this.#nextHandle;
+    this.#nextHandle = handle === 0xffff_ffff ? 1 : handle + 1;
+    if (this.#waiting.size === WAITING_MAX) this.#waiting.delete(this.#waiting.keys().next().value!);
+    this.#waiting.set(handle, link);
+    message.copy(outbox.bytes, offset, 0, 4);
+    outbox.bytes.writeUInt32BE(handle, offset + 4);
+    message.copy(outbox.bytes, offset + 8, 4);
+    this.#links.send(mixLink!, outbox, 8 + A1_BYTES);
+  }
+
+  #attached(peer: MixPeer, message: Buffer, outbox: PacketRing): void {
+    const { drops } = this.#options;
+    if (message.length !== 8 + A2_BYTES) return drops.add('truncated');
+    const channel = this.#channels.get(message.readUInt16BE(2));
+    const slotIndex = message[1]!;
+    const handle = message.readUInt32BE(4);
+    const link = this.#waiting.get(handle);
+    this.#waiting.delete(handle);
+    const slot = channel?.mixTag === peer.tag ? channel.slots[slotIndex] : undefined;
+    const offset = slot && link ? this.#links.reserve(link, outbox) : -1;
+    if (!slot || !link || link.peer.kind !== 'client' || offset < 0) return drops.add('not_attached');
+    this.#vacate(link.peer);
+    if (slot.link && slot.link.peer.kind === 'client') this.#vacate(slot.link.peer);
+    slot.link = link;
+    link.peer.place = { channel: channel!, slot: slotIndex };
+    message.copy(outbox.bytes, offset, 0, 4);
+    message.copy(outbox.bytes, offset + 4, 8);
+    this.#links.send(link, outbox, 4 + A2_BYTES);
+  }
+
+  #down(peer: MixPeer, message: Buffer): void {
+    const { drops } = this.#options;
+    if (message.length !== this.#geometry.down) return drops.add('truncated');
+    const channel = this.#channels.get(message.readUInt16BE(2));
+    if (channel?.mixTag !== peer.tag) return drops.add('not_attached');
+    if (channel.downQueued === QUEUE_CELLS_MAX) {
+      channel.down.copyWithin(0, this.#geometry.down);
+      channel.downQueued -= 1;
+      drops.add('queue_full');
+    }
+    message.copy(channel.down, channel.downQueued * this.#geometry.down);
+    channel.downQueued += 1;
+  }
+
+  #sendRound(channel: SuperpeerChannel, outbox: PacketRing): void {
+    const link = this.#mixes.get(channel.mixTag)?.link;
+    const offset = link ? this.#links.reserve(link, outbox) : -1;
+    const length = roundBytes(this.#geometry, this.#clientsPerChannel);
+    const cellWords = this.#geometry.mix / 4;
+    const { bytes, words } = outbox;
+    if (offset >= 0) {
+      bytes.fill(0, offset, offset + length);
+      bytes.writeUInt32BE(MESSAGE_KIND.round * 0x100_0000 + channel.id, offset);
+      bytes.writeUInt32BE(channel.round, offset + 4);
+      this.#writeSignals(channel, bytes, offset + ROUND_HEADER_BYTES + manifestBytes(this.#clientsPerChannel));
+    }
+    channel.round = (channel.round + 1) >>> 0;
+    const codedWord = (offset + length) / 4 - cellWords;
+    for (const [index, slot] of channel.slots.entries()) {
+      if (slot.queued === 0) continue;
+      if (offset >= 0) {
+        bytes[offset + ROUND_HEADER_BYTES + index] = MANIFEST_PRESENT | (slot.sequences[0]! & MANIFEST_SEQUENCE_MASK);
+        xorWords(words, codedWord, slot.cells, 0, cellWords);
+      }
+      slot.queued -= 1;
+      slot.sequences.copyWithin(0, 1);
+      slot.cells.copyWithin(0, cellWords);
+    }
+    if (offset >= 0) this.#links.send(link!, outbox, length);
+  }
+
+  /** Two clients' newest signals, in a rotation that looks at nothing but who is attached. */
+  #writeSignals(channel: SuperpeerChannel, bytes: Buffer, at: number): void {
+    let written = 0;
+    for (let step = 0; step < channel.slots.length && written < SIGNALS_PER_ROUND; step += 1) {
+      channel.rotation = (channel.rotation + 1) % channel.slots.length;
+      const slot = channel.slots[channel.rotation]!;
+      if (!slot.link || slot.signalSequence < 0) continue;
+      const entry = at + written * SIGNAL_ENTRY_BYTES;
+      bytes[entry] = channel.rotation;
+      bytes.writeUInt32BE(slot.signalSequence, entry + 4);
+      slot.signal.copy(bytes, entry + 8);
+      slot.signalSequence = -1;
+      written += 1;
+    }
+    for (; written < SIGNALS_PER_ROUND; written += 1) bytes[at + written * SIGNAL_ENTRY_BYTES] = SIGNAL_SLOT_NONE;
+  }
+
+  #sendDown(channel: SuperpeerChannel, outbox: PacketRing): void {
+    const { down } = this.#geometry;
+    const frame = channel.down.subarray(0, down);
+    // Nothing came from the mix in time: the clients' links carry a frame all the same, one that opens for nobody.
+    if (channel.downQueued === 0) this.#options.entropy(frame.subarray(4));
+    for (const slot of channel.slots) {
+      if (!slot.link) continue;
+      const offset = this.#links.reserve(slot.link, outbox);
+      if (offset < 0) continue;
+      frame.copy(outbox.bytes, offset);
+      outbox.bytes.writeUInt32BE(MESSAGE_KIND.down * 0x100_0000 + channel.id, offset);
+      this.#links.send(slot.link, outbox, down);
+    }
+    if (channel.downQueued > 0) {
+      channel.downQueued -= 1;
+      channel.down.copyWithin(0, down);
+    }
+  }
+
+  #gone(link: Link<Peer>): void {
+    if (link.peer.kind === 'client') this.#vacate(link.peer);
+  }
+
+  #vacate(peer: ClientPeer): void {
+    if (!peer.place) return;
+    const slot = peer.place.channel.slots[peer.place.slot]!;
+    slot.link = undefined;
+    slot.queued = 0;
+    slot.signalSequence = -1;
+    peer.place = undefined;
+  }
+
+  #newChannel(id: number, mixTag: string): SuperpeerChannel {
+    const slots = Array.from(
+      { length: this.#clientsPerChannel },
+      (): Slot => ({
+        link: undefined,
+        queued: 0,
+        sequences: new Uint32Array(QUEUE_CELLS_MAX),
+        cells: new Uint32Array((QUEUE_CELLS_MAX * this.#geometry.mix) / 4),
+        signalSequence: -1,
+        signal: Buffer.alloc(SIGNAL_BYTES),
+      }),
+    );
+    const down = Buffer.alloc(QUEUE_CELLS_MAX * this.#geometry.down);
+    return { id, mixTag, slots, round: 0, rotation: 0, down, downQueued: 0 };
+  }
+}

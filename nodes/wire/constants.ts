@@ -1,0 +1,128 @@
+import assert from 'node:assert/strict';
+import { AEAD_TAG_BYTES } from '../crypto/aead.ts';
+import { handshakeBytes } from '../crypto/noise.ts';
+
+/** The numbers of WIRE.md. Lengths are sums of named lengths; relations that must hold are asserted below each group. */
+
+// What the protocol fixes
+
+export const LINK_KIND = { initIk: 1, response: 2, initNk: 3, transport: 4 } as const;
+export const LINK_HEADER_BYTES = 8;
+export const LINK_INIT_HEADER_BYTES = 4;
+export const LINK_OVERHEAD_BYTES = LINK_HEADER_BYTES + AEAD_TAG_BYTES;
+export const LINK_INDEX_MAX = 0xff_ffff;
+
+export const MESSAGE_KIND = { attach: 16, attached: 17, up: 32, round: 33, down: 34, mesh: 48 } as const;
+export const PROLOGUE = {
+  link: 'herd 1 link',
+  attach: 'herd 1 attach',
+  circuit: 'herd 1 circuit',
+  call: 'herd 1 call',
+} as const;
+
+export const NODE_TAG_BYTES = 8;
+export const COOKIE_BYTES = 16;
+export const SIGNAL_BYTES = 8 + AEAD_TAG_BYTES;
+export const CONTROL_BYTES = 16 + AEAD_TAG_BYTES;
+export const SIGNALS_PER_ROUND = 2;
+/** slot 1, zero 3, s 4 before the signal cell. */
+export const SIGNAL_ENTRY_BYTES = 8 + SIGNAL_BYTES;
+export const SIGNAL_SLOT_NONE = 255;
+export const MANIFEST_PRESENT = 0x80;
+export const MANIFEST_SEQUENCE_MASK = 0x7f;
+
+export const GRANT = { idle: 0, granted: 1, refused: 2 } as const;
+export type Grant = (typeof GRANT)[keyof typeof GRANT];
+
+export const MESH_COMMAND = { pad: 0, create: 1, created: 2, cell: 3, join: 4, relay: 5, destroy: 6 } as const;
+export const RELAY_COMMAND = { pad: 0, setup: 1, ring: 2, answer: 3, voice: 4, end: 5 } as const;
+
+export const COUNTER_BYTES = 4;
+export const VOICE_HEADER_BYTES = 12;
+export const RELAY_HEADER_BYTES = 4;
+export const MESH_HEADER_BYTES = 8;
+export const UP_HEADER_BYTES = 8;
+export const ROUND_HEADER_BYTES = 8;
+export const DOWN_HEADER_BYTES = 8;
+
+export const E1_BYTES = handshakeBytes('IK', 0);
+export const E2_BYTES = handshakeBytes('IK', 1);
+export const C1_BYTES = handshakeBytes('IK', 0);
+export const C2_BYTES = handshakeBytes('IK', 1);
+export const A1_BYTES = handshakeBytes('NK', 0) + NODE_TAG_BYTES + COUNTER_BYTES + C1_BYTES;
+export const A2_BYTES = handshakeBytes('NK', 1) + C2_BYTES;
+
+/** Lengths of the nested cells for one voice profile, in bytes. */
+export interface Geometry {
+  readonly voice: number;
+  readonly endToEnd: number;
+  readonly relayBody: number;
+  readonly relayPlain: number;
+  readonly relay: number;
+  readonly mix: number;
+  readonly up: number;
+  readonly down: number;
+  readonly mesh: number;
+}
+
+export type Profile = 'A' | 'B';
+
+/** Voice bytes per tick: A is G.711 (64 kb/s), B is Opus at a constant 32 kb/s. */
+export const VOICE_BYTES: Record<Profile, number> = { A: 160, B: 80 };
+
+function geometryOf(voice: number): Geometry {
+  const endToEnd = COUNTER_BYTES + VOICE_HEADER_BYTES + voice + AEAD_TAG_BYTES;
+  const relayBody = Math.max(endToEnd, NODE_TAG_BYTES + COOKIE_BYTES + E1_BYTES);
+  const relayPlain = RELAY_HEADER_BYTES + relayBody;
+  const relay = COUNTER_BYTES + relayPlain + AEAD_TAG_BYTES;
+  const mix = relay + AEAD_TAG_BYTES;
+  return {
+    voice,
+    endToEnd,
+    relayBody,
+    relayPlain,
+    relay,
+    mix,
+    up: UP_HEADER_BYTES + SIGNAL_BYTES + mix,
+    down: DOWN_HEADER_BYTES + CONTROL_BYTES + mix,
+    mesh: MESH_HEADER_BYTES + relay,
+  };
+}
+
+export const GEOMETRY: Record<Profile, Geometry> = { A: geometryOf(VOICE_BYTES.A), B: geometryOf(VOICE_BYTES.B) };
+
+/** Manifest bytes of a channel: one per slot, padded so that X stays aligned to words. */
+export function manifestBytes(clientsPerChannel: number): number {
+  return Math.ceil(clientsPerChannel / 4) * 4;
+}
+
+export function roundBytes(geometry: Geometry, clientsPerChannel: number): number {
+  const signals = SIGNALS_PER_ROUND * SIGNAL_ENTRY_BYTES;
+  return ROUND_HEADER_BYTES + manifestBytes(clientsPerChannel) + signals + geometry.mix;
+}
+
+export const CLIENTS_PER_CHANNEL_MAX = 100;
+
+/** Slot of a ring: the largest datagram, and below every path's MTU. */
+export const DATAGRAM_BYTES_MAX = 1280;
+
+for (const geometry of Object.values(GEOMETRY)) {
+  assert(geometry.mix % 4 === 0, 'cells are XORed by words');
+  assert(NODE_TAG_BYTES + COOKIE_BYTES + E1_BYTES <= geometry.relayBody, 'a SETUP fits one relay cell');
+  assert(COOKIE_BYTES + E1_BYTES <= geometry.relay, 'a JOIN fits one mesh cell');
+  assert(geometry.relayPlain <= geometry.relay, 'a RELAY fits one mesh cell');
+  assert(
+    roundBytes(geometry, CLIENTS_PER_CHANNEL_MAX) + LINK_OVERHEAD_BYTES <= DATAGRAM_BYTES_MAX,
+    'the largest round fits a datagram',
+  );
+}
+assert(CLIENTS_PER_CHANNEL_MAX < SIGNAL_SLOT_NONE, 'every slot has a number of its own');
+assert(LINK_HEADER_BYTES % 4 === 0 && UP_HEADER_BYTES % 4 === 0, 'cells stay aligned to words behind their headers');
+assert((UP_HEADER_BYTES + SIGNAL_BYTES) % 4 === 0 && (DOWN_HEADER_BYTES + CONTROL_BYTES) % 4 === 0, 'likewise');
+
+// What we chose
+
+/** One cell per link and tick: the packet time of G.711 softphones. */
+export const TICK_US = 20_000;
+/** A slot's queue absorbs one tick of jitter and the drift of two clocks; longer would only be delay. */
+export const QUEUE_CELLS_MAX = 2;
