@@ -134,6 +134,12 @@ export class Superpeer implements Machine {
     return { up, all: this.#mixes.size };
   }
 
+  clients(): number {
+    let taken = 0;
+    for (const { slots } of this.#channels.values()) for (const { link } of slots) if (link) taken += 1;
+    return taken;
+  }
+
   tick(now: Micros, inbox: PacketRing, outbox: PacketRing): void {
     for (let i = 0; i < inbox.count; i += 1) {
       const link = this.#links.receive(now, inbox, i, outbox);

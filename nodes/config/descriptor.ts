@@ -1,0 +1,44 @@
+import { z } from 'zod';
+import { parseEndpoint } from '../core/units.ts';
+import { type Identity, KEY_BYTES } from '../crypto/keys.ts';
+import { type SignedText, signText, verifyText } from '../crypto/signed.ts';
+
+/**
+ * What a node tells its directory about itself, signed with its identity: where it listens and under which link key.
+ *
+ * The directory takes it only from identities that its roster lists, and only a newer one than it has, so a copied
+ * descriptor cannot lead traffic back to an address that the node has left.
+ */
+const descriptorText = z.object({
+  zone: z.string().max(63),
+  id: z.string().max(63),
+  endpoint: z.string().refine((text) => parseEndpoint(text) !== undefined, 'must be a.b.c.d:port'),
+  linkKey: z.string().refine((text) => Buffer.from(text, 'base64').length === KEY_BYTES, 'must be 32 bytes in base64'),
+  boot: z.int().min(0).max(0xffff_ffff),
+  issuedAt: z.int().min(0),
+});
+export type Descriptor = z.infer<typeof descriptorText>;
+
+export const signedDescriptor = z.object({ text: z.string().max(2048), signature: z.string().max(128) });
+
+export function signDescriptor(identity: Identity, descriptor: Descriptor): SignedText {
+  return signText(identity, 'herd-descriptor-v1', JSON.stringify(descriptor));
+}
+
+/** Whom a descriptor claims to be from; it is not verified yet. */
+export function claimedId(signed: SignedText): string | undefined {
+  return parse(signed.text)?.id;
+}
+
+export function verifyDescriptor(identityKey: Uint8Array, signed: SignedText): Descriptor | undefined {
+  const text = verifyText(identityKey, 'herd-descriptor-v1', signed);
+  return text === undefined ? undefined : parse(text);
+}
+
+function parse(text: string): Descriptor | undefined {
+  try {
+    return descriptorText.safeParse(JSON.parse(text)).data;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,79 @@
+import { z } from 'zod';
+import { keyText, zoneParams } from './consensus.ts';
+
+/**
+ * The configuration files of the daemons: the only contract between the operator and the nodes.
+ *
+ * A file that does not fit lists all its problems at once and the daemon does not start.
+ */
+const port = z.int().min(1).max(65535);
+const name = z.string().regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, 'must be a DNS label');
+const listen = z.object({ port });
+const directory = z.object({ url: z.url(), rootKey: keyText });
+
+export const relayConfig = z.object({
+  role: z.enum(['mix', 'rendezvous', 'superpeer']),
+  id: name,
+  zone: name,
+  directory,
+  listen,
+  metrics: listen,
+});
+export type RelayConfig = z.infer<typeof relayConfig>;
+
+export const clientConfig = z.object({
+  role: z.literal('client'),
+  id: name,
+  zone: name,
+  directory,
+  listen,
+  metrics: listen,
+  control: listen,
+});
+export type ClientConfig = z.infer<typeof clientConfig>;
+
+const rosterEntry = z.discriminatedUnion('role', [
+  z.object({ id: name, role: z.enum(['mix', 'rendezvous']), identityKey: keyText }),
+  z.object({ id: name, role: z.literal('superpeer'), identityKey: keyText, channels: z.int().min(1).max(64) }),
+]);
+export type RosterEntry = z.infer<typeof rosterEntry>;
+
+const directoryZone = z.object({
+  zone: name,
+  provider: z.string().min(1).max(253),
+  jurisdiction: z.string().min(1).max(253),
+  params: zoneParams,
+  roster: z.array(rosterEntry).max(4096),
+  peers: z.array(z.object({ zone: name, url: z.url(), rootKey: keyText })).max(256),
+});
+export type DirectoryZone = z.infer<typeof directoryZone>;
+
+export const directoryConfig = z.object({
+  role: z.literal('directory'),
+  id: name,
+  listen,
+  metrics: listen,
+  epochSeconds: z.int().min(60).max(86_400),
+  zones: z.array(directoryZone).min(1).max(256),
+});
+export type DirectoryConfig = z.infer<typeof directoryConfig>;
+
+/** Parses a configuration file's text; throws one error that lists every problem by field. */
+export function parseConfig<T>(schema: z.ZodType<T>, text: string, file: string): T {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (error) {
+    throw new Error(`${file} is not JSON: ${(error as Error).message}`);
+  }
+  const parsed = schema.safeParse(json);
+  if (!parsed.success) throw new Error(`${file} has problems:\n${z.prettifyError(parsed.error)}`);
+  return parsed.data;
+}
+
+/** A key file: base64 of 32 bytes. The caller wipes what it gets. */
+export function parseSeed(text: string, file: string): Buffer {
+  const parsed = keyText.safeParse(text.trim());
+  if (!parsed.success) throw new Error(`${file} must hold 32 bytes in base64`);
+  return Buffer.from(parsed.data, 'base64');
+}

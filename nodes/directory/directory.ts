@@ -1,0 +1,148 @@
+import type { ConsensusText, ViewText } from '../config/consensus.ts';
+import { verifyConsensus } from '../config/consensus.ts';
+import { claimedId, type Descriptor, verifyDescriptor } from '../config/descriptor.ts';
+import type { DirectoryConfig, DirectoryZone } from '../config/node.ts';
+import type { Identity } from '../crypto/keys.ts';
+import { type SignedText, signText } from '../crypto/signed.ts';
+
+/**
+ * The directory of one provider's zones: admits the nodes that its roster lists, signs each zone's consensus, and
+ * vouches for the peer zones' root keys by handing their consensus on.
+ *
+ * Property: nothing is in a consensus that an identity of the roster has not signed for itself, and nobody can ask for
+ * less than the whole document. Time is an argument, in milliseconds since 1970.
+ */
+
+/** Nodes renew every 10 s; one that missed six renewals is gone. */
+export const DESCRIPTOR_LIFETIME_MS = 60_000;
+/** A consensus outlives its directory by a day, so that calls go on while it is repaired. */
+const CONSENSUS_LIFETIME_MS = 24 * 3600 * 1000;
+/** Clocks of nodes may be ahead by this much (network.md 6, case 9). */
+const CLOCK_SKEW_MS = 5 * 60 * 1000;
+
+interface ServedZone {
+  readonly config: DirectoryZone;
+  readonly identity: Identity;
+  /** By node id. BOUNDED: by the roster. */
+  readonly descriptors: Map<string, { descriptor: Descriptor; receivedAt: number }>;
+  /** Verified consensus of peer zones. BOUNDED: by the configured peers. */
+  readonly peers: Map<string, SignedText>;
+  signed: { content: string; consensus: SignedText } | undefined;
+}
+
+export type Registration = 'accepted' | 'unknown-zone' | 'malformed' | 'not-in-roster' | 'bad-signature' | 'stale';
+
+export class Directory {
+  readonly #epochMs: number;
+  /** By zone name. BOUNDED: by the configuration. */
+  readonly #zones = new Map<string, ServedZone>();
+
+  /** `identities` holds the root key pair of each configured zone. */
+  constructor(config: DirectoryConfig, identities: ReadonlyMap<string, Identity>) {
+    this.#epochMs = config.epochSeconds * 1000;
+    for (const zone of config.zones) {
+      const identity = identities.get(zone.zone);
+      if (!identity) throw new Error(`no root key for zone ${zone.zone}`);
+      this.#zones.set(zone.zone, {
+        config: zone,
+        identity,
+        descriptors: new Map(),
+        peers: new Map(),
+        signed: undefined,
+      });
+    }
+  }
+
+  zones(): readonly DirectoryZone[] {
+    return [...this.#zones.values()].map(({ config }) => config);
+  }
+
+  register(nowMs: number, zoneName: string, signed: SignedText): Registration {
+    const zone = this.#zones.get(zoneName);
+    if (!zone) return 'unknown-zone';
+    const id = claimedId(signed);
+    if (id === undefined) return 'malformed';
+    const entry = zone.config.roster.find((node) => node.id === id);
+    if (!entry) return 'not-in-roster';
+    const descriptor = verifyDescriptor(Buffer.from(entry.identityKey, 'base64'), signed);
+    if (!descriptor || descriptor.zone !== zoneName) return 'bad-signature';
+    const known = zone.descriptors.get(id);
+    if (known && descriptor.issuedAt <= known.descriptor.issuedAt) return 'stale';
+    if (Math.abs(descriptor.issuedAt - nowMs) > CLOCK_SKEW_MS) return 'stale';
+    zone.descriptors.set(id, { descriptor, receivedAt: nowMs });
+    return 'accepted';
+  }
+
+  /** Takes a peer zone's consensus if the configured root key signed it; the reason if not. */
+  learnPeer(nowMs: number, zoneName: string, peerName: string, signed: SignedText): { refused: string } | undefined {
+    const zone = this.#zones.get(zoneName);
+    const peer = zone?.config.peers.find((candidate) => candidate.zone === peerName);
+    if (!zone || !peer) return { refused: `zone ${zoneName} has no peer ${peerName}` };
+    const verified = verifyConsensus(signed, Buffer.from(peer.rootKey, 'base64'), peerName, nowMs);
+    if ('refused' in verified) return verified;
+    zone.peers.set(peerName, signed);
+    return undefined;
+  }
+
+  /** The whole document of a zone; undefined for a zone that is not served here. */
+  view(nowMs: number, zoneName: string): ViewText | undefined {
+    const zone = this.#zones.get(zoneName);
+    if (!zone) return undefined;
+    const own = this.#consensus(nowMs, zone);
+    const peers = zone.config.peers.flatMap(({ zone: name, rootKey }) => {
+      const signed = zone.peers.get(name);
+      return signed ? [{ zone: name, rootKey, signed: { consensus: signed.text, signature: signed.signature } }] : [];
+    });
+    return { own: { consensus: own.text, signature: own.signature }, peers };
+  }
+
+  /** Nodes of a zone that are registered, of those in the roster. */
+  registered(nowMs: number, zoneName: string): { registered: number; roster: number } {
+    const zone = this.#zones.get(zoneName)!;
+    return { registered: this.#alive(nowMs, zone).size, roster: zone.config.roster.length };
+  }
+
+  #alive(nowMs: number, zone: ServedZone): Map<string, Descriptor> {
+    const alive = [...zone.descriptors].filter(([, { receivedAt }]) => nowMs - receivedAt <= DESCRIPTOR_LIFETIME_MS);
+    return new Map(alive.map(([id, { descriptor }]) => [id, descriptor]));
+  }
+
+  /** Signs anew only when something in it has changed: the epoch, a node, its address. */
+  #consensus(nowMs: number, zone: ServedZone): SignedText {
+    const { config } = zone;
+    const epoch = Math.floor(nowMs / this.#epochMs);
+    const alive = this.#alive(nowMs, zone);
+    const nodes = config.roster
+      .filter(({ id }) => alive.has(id))
+      .map(({ id, role, identityKey }) => {
+        const { endpoint, linkKey, boot } = alive.get(id)!;
+        return { id, role, endpoint, identityKey, linkKey, boot };
+      });
+    const consensus: ConsensusText = {
+      zone: config.zone,
+      provider: config.provider,
+      jurisdiction: config.jurisdiction,
+      epoch,
+      validUntil: new Date(epoch * this.#epochMs + CONSENSUS_LIFETIME_MS).toISOString(),
+      params: config.params,
+      nodes,
+      channels: channelsOf(config).filter(({ superpeer, mix }) => alive.has(superpeer) && alive.has(mix)),
+    };
+    const content = JSON.stringify(consensus);
+    if (zone.signed?.content !== content) {
+      zone.signed = { content, consensus: signText(zone.identity, 'herd-consensus-v1', content) };
+    }
+    return zone.signed.consensus;
+  }
+}
+
+/** Channels of a zone: numbered through the superpeers by id, dealt to the mixes in turn; the same whoever is up. */
+export function channelsOf(zone: DirectoryZone): ConsensusText['channels'] {
+  const byId = (a: { id: string }, b: { id: string }) => (a.id < b.id ? -1 : 1);
+  const mixes = zone.roster.filter(({ role }) => role === 'mix').sort(byId);
+  if (mixes.length === 0) return [];
+  const superpeers = zone.roster.filter((node) => node.role === 'superpeer').sort(byId);
+  return superpeers
+    .flatMap(({ id, channels }) => new Array<string>(channels).fill(id))
+    .map((superpeer, index) => ({ id: index + 1, superpeer, mix: mixes[index % mixes.length]!.id }));
+}

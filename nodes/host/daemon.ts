@@ -1,0 +1,193 @@
+import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
+import type { View } from '../config/consensus.ts';
+import { nodeTag } from '../config/consensus.ts';
+import { signDescriptor } from '../config/descriptor.ts';
+import { parseConfig, parseSeed, type RelayConfig, relayConfig } from '../config/node.ts';
+import { Identity, wipe } from '../crypto/keys.ts';
+import { fetchView, publish, repeat, type VerifiedView } from './directory-client.ts';
+import { reply, serveHttp } from './http.ts';
+import { log } from './log.ts';
+import { nodeRegistry } from './metrics.ts';
+import type { PlaneData } from './plane.ts';
+import { Stats } from './stats.ts';
+
+/** The control side that all daemons share: configuration, directory, probes, metrics, and the plane's thread. */
+const CONFIG_FILE = '/etc/herd/config/node.json';
+const KEYS_FOLDER = '/etc/herd/keys';
+const VIEW_INTERVAL_MS = 3_000;
+const RETRY_MS = 1_000;
+/** A node renews its descriptor six times before the directory forgets it. */
+const PUBLISH_INTERVAL_MS = 10_000;
+/** A plane whose last tick is older than this is stuck: liveness fails and the kubelet restarts it. */
+const STUCK_SECONDS = 5;
+
+export function readConfigFile(): string {
+  return readFileSync(CONFIG_FILE, 'utf8');
+}
+
+export function readConfig<T>(schema: Parameters<typeof parseConfig<T>>[0]): T {
+  return parseConfig(schema, readConfigFile(), CONFIG_FILE);
+}
+
+export function readSeed(name: string): Buffer {
+  const file = `${KEYS_FOLDER}/${name}`;
+  return parseSeed(readFileSync(file, 'utf8'), file);
+}
+
+export interface ZoneMember {
+  readonly zone: string;
+  readonly directory: { readonly url: string; readonly rootKey: string };
+  readonly listen: { readonly port: number };
+}
+
+/** Waits for the first verified view, however long the directory takes to come up. */
+export async function firstView(config: ZoneMember, enough: (view: View) => boolean): Promise<VerifiedView> {
+  const rootKey = Buffer.from(config.directory.rootKey, 'base64');
+  for (let told = ''; ; ) {
+    try {
+      const verified = await fetchView(config.directory.url, config.zone, rootKey);
+      if (enough(verified.view)) return verified;
+    } catch (error) {
+      const { message } = error as Error;
+      if (message !== told) log('warn', 'no consensus yet', { reason: message });
+      told = message;
+    }
+    await sleep(RETRY_MS / 2);
+  }
+}
+
+/** Starts the plane's thread; the process ends with it. */
+export function startPlane(file: URL, config: ZoneMember, seed: Uint8Array, first: VerifiedView, stats: Stats): Worker {
+  const { port } = config.listen;
+  const { rootKey } = config.directory;
+  const data: PlaneData = { port, zone: config.zone, rootKey, stats: stats.memory, seed, view: first.json };
+  const worker = new Worker(file, { workerData: data });
+  worker.once('error', (error) => {
+    log('error', 'the data plane failed', { reason: error.message });
+    process.exit(1);
+  });
+  return worker;
+}
+
+/** Keeps the plane's view fresh; returns the newest view. */
+export function followConsensus(
+  config: ZoneMember,
+  first: VerifiedView,
+  worker: Worker,
+  signal: AbortSignal,
+): () => View {
+  const rootKey = Buffer.from(config.directory.rootKey, 'base64');
+  let newest = first;
+  void repeat(
+    signal,
+    (error) => log('warn', 'consensus not refreshed', { reason: error.message }),
+    RETRY_MS,
+    async () => {
+      const next = await fetchView(config.directory.url, config.zone, rootKey);
+      if (next.text !== newest.text) worker.postMessage({ view: next.json });
+      newest = next;
+      return VIEW_INTERVAL_MS;
+    },
+  );
+  return () => newest.view;
+}
+
+/** /healthz, /readyz and /metrics. */
+export async function serveProbes(
+  port: number,
+  labels: { role: string; zone: string },
+  stats: Stats | undefined,
+  ready: () => boolean,
+): Promise<void> {
+  const registry = nodeRegistry(labels.role, labels.zone, stats);
+  const healthy = () =>
+    !stats || stats.get('ticks') === 0 || Date.now() / 1000 - stats.get('last_tick_seconds') < STUCK_SECONDS;
+  await serveHttp(port, '0.0.0.0', [
+    { method: 'GET', path: '/healthz', handler: (_request, response) => reply(response, healthy() ? 200 : 503, {}) },
+    { method: 'GET', path: '/readyz', handler: (_request, response) => reply(response, ready() ? 200 : 503, {}) },
+    {
+      method: 'GET',
+      path: '/metrics',
+      handler: async (_request, response) => {
+        response.writeHead(200, { 'content-type': registry.contentType }).end(await registry.metrics());
+      },
+    },
+  ]);
+}
+
+/** Aborts on SIGTERM and SIGINT and lets the process end. */
+export function untilSignalled(): AbortSignal {
+  const controller = new AbortController();
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.once(signal, () => {
+      log('info', 'stopping', { signal });
+      controller.abort();
+      process.exit(0);
+    });
+  }
+  return controller.signal;
+}
+
+/** A daemon that fails to start says so in one line and exits 1. */
+export async function main(start: () => Promise<void>): Promise<void> {
+  try {
+    await start();
+  } catch (error) {
+    log('error', 'did not start', { reason: (error as Error).message });
+    process.exit(1);
+  }
+}
+
+/** Mix, rendezvous and superpeer: register with the directory, run the plane, follow the consensus. */
+export async function runRelay(plane: URL): Promise<void> {
+  const config = readConfig<RelayConfig>(relayConfig);
+  const address = process.env.POD_IP;
+  if (!address) throw new Error('the environment variable POD_IP must hold the address that others reach this node at');
+  const seed = readSeed('identity');
+  const identity = new Identity(seed);
+  const signal = untilSignalled();
+  const stats = new Stats();
+  let listed = false;
+  await serveProbes(config.metrics.port, config, stats, () => listed && stats.get('links_up') > 0);
+  const boot = randomBytes(4).readUInt32BE();
+  const descriptor = () => ({
+    zone: config.zone,
+    id: config.id,
+    endpoint: `${address}:${config.listen.port}`,
+    linkKey: identity.link.publicKey.toString('base64'),
+    boot,
+    issuedAt: Date.now(),
+  });
+  let told = '';
+  void repeat(
+    signal,
+    (error) => log('warn', 'not registered with the directory', { reason: error.message }),
+    RETRY_MS,
+    async () => {
+      const result = await publish(config.directory.url, config.zone, signDescriptor(identity, descriptor()));
+      if (result !== told) log(result === 'accepted' ? 'info' : 'warn', 'registration', { result });
+      told = result;
+      return result === 'accepted' ? PUBLISH_INTERVAL_MS : RETRY_MS;
+    },
+  );
+  const tag = nodeTag(identity.link.publicKey);
+  const isListed = (view: View) => view.own.nodes.some((node) => node.tag === tag && node.boot === boot);
+  const first = await firstView(config, isListed);
+  const worker = startPlane(plane, config, seed, first, stats);
+  wipe(seed);
+  const newest = followConsensus(config, first, worker, signal);
+  listed = true;
+  void repeat(
+    signal,
+    () => {},
+    RETRY_MS,
+    async () => {
+      listed = isListed(newest());
+      return RETRY_MS;
+    },
+  );
+  log('info', 'running', { role: config.role, zone: config.zone });
+}

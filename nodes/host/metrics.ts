@@ -1,0 +1,59 @@
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import { DROP_REASONS } from '../core/drop.ts';
+import type { Stat, Stats } from './stats.ts';
+
+/**
+ * What a node tells Prometheus. Metrics are a side channel: labels are role, zone and drop reason, real and cover
+ * traffic are never counted apart.
+ */
+export function nodeRegistry(role: string, zone: string, stats: Stats | undefined): Registry {
+  const registry = new Registry();
+  registry.setDefaultLabels({ role, zone });
+  collectDefaultMetrics({ register: registry });
+  if (!stats) return registry;
+  const counter = (name: string, help: string, stat: Stat) => {
+    new Counter({
+      name,
+      help,
+      registers: [registry],
+      collect() {
+        this.reset();
+        this.inc(stats.get(stat));
+      },
+    });
+  };
+  const gauge = (name: string, help: string, stat: Stat) => {
+    new Gauge({
+      name,
+      help,
+      registers: [registry],
+      collect() {
+        this.set(stats.get(stat));
+      },
+    });
+  };
+  counter('herd_node_ticks_total', 'Ticks of the data plane, one per 20 ms.', 'ticks');
+  counter('herd_node_late_slots_total', 'Slots that went out more than 2 ms late or not at all.', 'late_slots');
+  counter('herd_node_received_datagrams_total', 'Datagrams received, valid or not.', 'datagrams_received');
+  counter('herd_node_sent_datagrams_total', 'Datagrams sent, voice and cover alike.', 'datagrams_sent');
+  counter('herd_node_received_bytes_total', 'UDP payload received.', 'bytes_received');
+  counter('herd_node_sent_bytes_total', 'UDP payload sent.', 'bytes_sent');
+  gauge('herd_node_links_up', 'Links to other nodes over which something can be sent.', 'links_up');
+  gauge('herd_node_links_expected', 'Links to other nodes that the consensus asks for.', 'links_expected');
+  gauge(
+    'herd_node_places_taken',
+    'Clients or half-circuits held; constant while clients stay attached.',
+    'places_taken',
+  );
+  new Counter({
+    name: 'herd_node_drops_total',
+    help: 'Datagrams and cells thrown away, by reason.',
+    labelNames: ['reason'],
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const [index, reason] of DROP_REASONS.entries()) this.inc({ reason }, stats.drops[index]!);
+    },
+  });
+  return registry;
+}

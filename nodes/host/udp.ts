@@ -1,0 +1,76 @@
+import dgram from 'node:dgram';
+import { setImmediate as turn } from 'node:timers/promises';
+import type { DropCounters } from '../core/drop.ts';
+import type { PacketRing } from '../core/ring.ts';
+import { type Endpoint, endpointAddress, endpointPort, parseEndpoint } from '../core/units.ts';
+
+/**
+ * Datagrams in batches over node:dgram: `drain` fills a ring with all that has arrived, `flush` sends a ring.
+ *
+ * Between the two the thread sleeps and the kernel's buffer holds what comes, so nothing is done per arrival.
+ */
+export interface DatagramIo {
+  drain(inbox: PacketRing): Promise<void>;
+  flush(outbox: PacketRing): Promise<void>;
+  close(): void;
+}
+
+/** A tick's worth of a thousand clients' datagrams, as the kernel counts them (768 bytes each for 300); it may grant less. */
+const RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024;
+
+export async function openUdp(port: number, drops: DropCounters): Promise<DatagramIo> {
+  const socket = dgram.createSocket({
+    type: 'udp4',
+    // Addresses are literal: asking a resolver would cost a turn of the loop per datagram.
+    lookup: (address, _options, callback) => callback(null, address, 4),
+  });
+  await new Promise<void>((resolve, reject) => {
+    socket.once('error', reject);
+    socket.bind(port, resolve);
+  });
+  try {
+    socket.setRecvBufferSize(RECEIVE_BUFFER_BYTES);
+  } catch {
+    // A host that forbids it keeps its default, which serves a few hundred clients.
+  }
+  // A send error (no route just now) is a lost datagram, as on any path.
+  socket.on('error', () => {});
+  let into: PacketRing | undefined;
+  let arrived = 0;
+  socket.on('message', (bytes, { address, port: from }) => {
+    arrived += 1;
+    const offset = into?.reserve() ?? -1;
+    if (!into || offset < 0) return drops.add('inbox_full');
+    const endpoint = parseEndpoint(`${address}:${from}`);
+    if (endpoint === undefined || bytes.length > into.slotBytes) return drops.add('truncated');
+    bytes.copy(into.bytes, offset);
+    into.push(endpoint, bytes.length);
+  });
+  return {
+    async drain(inbox) {
+      into = inbox;
+      let before: number;
+      do {
+        before = arrived;
+        await turn();
+      } while (arrived > before);
+    },
+    async flush(outbox) {
+      for (let i = 0; i < outbox.count; i += 1) {
+        const endpoint = outbox.endpoints[i]! as Endpoint;
+        const offset = i * outbox.slotBytes;
+        socket.send(
+          outbox.bytes,
+          offset,
+          outbox.lengths[i]!,
+          endpointPort(endpoint),
+          endpointAddress(endpoint),
+          () => {},
+        );
+      }
+      // Sends that the kernel did not take at once read the ring until their callback: one turn lets them finish.
+      await turn();
+    },
+    close: () => socket.close(),
+  };
+}

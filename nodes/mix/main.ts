@@ -1,0 +1,3 @@
+import { main, runRelay } from '../host/daemon.ts';
+
+await main(() => runRelay(new URL('./plane.ts', import.meta.url)));

@@ -1,0 +1,13 @@
+import { servePlane } from '../host/plane.ts';
+import { Rendezvous } from './rendezvous.ts';
+
+await servePlane<Rendezvous>({
+  create: (options) => new Rendezvous(options),
+  update: (rendezvous, now, view) => rendezvous.update(now, view),
+  gauges: (rendezvous, stats) => {
+    const mesh = rendezvous.meshLinks();
+    stats.set('links_up', mesh.up);
+    stats.set('links_expected', mesh.all);
+    stats.set('places_taken', rendezvous.circuits());
+  },
+});

@@ -1,0 +1,51 @@
+/** A Superpeer: an untrusted relay that a zone admits. This schema is the only source of the type, the defaults and the CRD. */
+import { z } from 'zod';
+import { conditionList } from './conditions.ts';
+import {
+  generation,
+  labelValue,
+  type ObjectMeta,
+  type Parsed,
+  parseResource,
+  publicKey,
+  rules,
+  zoneName,
+} from './fields.ts';
+
+export const SuperpeerSpec = z.object({
+  zoneRef: zoneName().meta({ description: 'The Zone of this namespace that admits the superpeer.' }),
+  region: labelValue().meta({
+    description: 'Value of the node label topology.kubernetes.io/region that the pod runs on.',
+  }),
+  channels: z.int().min(1).max(64).default(1).meta({ description: 'How many channels the superpeer carries.' }),
+});
+export type SuperpeerSpec = z.infer<typeof SuperpeerSpec>;
+
+export const SuperpeerStatus = z.object({
+  observedGeneration: generation(),
+  conditions: conditionList(),
+  identityKey: publicKey()
+    .optional()
+    .meta({ description: 'The key under which the zone’s directory knows the superpeer.' }),
+});
+export type SuperpeerStatus = z.infer<typeof SuperpeerStatus>;
+
+export interface Superpeer {
+  readonly metadata: ObjectMeta;
+  readonly spec: SuperpeerSpec;
+  readonly status: SuperpeerStatus | undefined;
+}
+
+/** Rules over the whole object: its children bear its name, which must not be that of a zone's node. */
+export const superpeerRules = rules(
+  {
+    rule: "self.metadata.name.matches('^[a-z]([-a-z0-9]{0,50}[a-z0-9])?$')",
+    message: 'metadata.name must be a DNS label of at most 52 characters that starts with a letter',
+  },
+  {
+    rule: "!self.metadata.name.matches('-(mix|rendezvous|directory)-[0-9]+$')",
+    message: 'metadata.name must not end like the name of a zone’s node, such as -mix-0',
+  },
+);
+
+export const parseSuperpeer = (raw: object): Parsed<Superpeer> => parseResource(raw, SuperpeerSpec, SuperpeerStatus);

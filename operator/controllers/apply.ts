@@ -1,0 +1,94 @@
+/**
+ * Brings children and status to the cluster, writing only what differs.
+ * A child is left alone when we applied the same intent before and the cache still shows all of it. The memory is needed
+ * because a field that we no longer want can't be seen in the wish, only in what we wished before.
+ */
+import { createHash } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
+import { apiVersion } from '../api/fields.ts';
+import type { Cache } from '../kube/cache.ts';
+import type { KubeClient } from '../kube/client.ts';
+import { isNotFound } from '../kube/errors.ts';
+import {
+  type CustomResource,
+  configMaps,
+  type KubeObject,
+  keyOf,
+  type Manifest,
+  podDisruptionBudgets,
+  type Resource,
+  secrets,
+  services,
+  statefulSets,
+} from '../kube/types.ts';
+import { covers } from '../plan/covers.ts';
+import type { Removal } from '../plan/zone.ts';
+import type { Caches } from './caches.ts';
+
+const resources = {
+  ConfigMap: configMaps,
+  PodDisruptionBudget: podDisruptionBudgets,
+  Secret: secrets,
+  Service: services,
+  StatefulSet: statefulSets,
+} satisfies Record<Removal['kind'], Resource<KubeObject>>;
+
+export class Applier {
+  readonly #client: KubeClient;
+  readonly #caches: Caches;
+  readonly #fieldManager: string;
+  /** Owner uid → child → hash of the intent. BOUNDED: by the children of living owners; forget() drops an owner. */
+  readonly #intents = new Map<string, Map<string, string>>();
+
+  constructor(client: KubeClient, caches: Caches, controller: string) {
+    this.#client = client;
+    this.#caches = caches;
+    this.#fieldManager = `herd-${controller}`;
+  }
+
+  /** @throws when a child of that name still belongs to another owner: the garbage collector may be about to take it */
+  async apply(ownerUid: string, manifests: readonly Manifest[]): Promise<void> {
+    const known = this.#intents.get(ownerUid) ?? new Map<string, string>();
+    this.#intents.set(ownerUid, known);
+    for (const manifest of manifests) {
+      const name = `${manifest.kind}/${manifest.metadata.name}`;
+      const hash = createHash('sha256').update(JSON.stringify(manifest)).digest('base64');
+      const observed = this.#cacheOf(manifest.kind)?.get(keyOf(manifest));
+      if (known.get(name) === hash && observed && covers(observed, manifest)) continue;
+      const other = observed?.metadata.ownerReferences?.find((o) => o.controller && o.uid !== ownerUid);
+      if (other) throw new Error(`${name} belongs to ${other.kind} ${other.name} (uid ${other.uid})`);
+      await this.#client.apply(resources[manifest.kind as Removal['kind']], manifest, this.#fieldManager);
+      known.set(name, hash);
+    }
+  }
+
+  async remove(ownerUid: string, namespace: string, removals: readonly Removal[]): Promise<void> {
+    for (const { kind, name } of removals) {
+      await this.#client.delete(resources[kind], namespace, name);
+      this.#intents.get(ownerUid)?.delete(`${kind}/${name}`);
+    }
+  }
+
+  /** One write per reconcile at most, and none when nothing changed. */
+  async applyStatus(resource: Resource<CustomResource>, raw: CustomResource, status: object): Promise<void> {
+    if (isDeepStrictEqual(raw.status, status)) return;
+    const { name, namespace, uid } = raw.metadata;
+    const manifest = { apiVersion, kind: resource.kind, metadata: { name, namespace: namespace!, uid }, status };
+    try {
+      await this.#client.applyStatus(resource, manifest, this.#fieldManager);
+    } catch (error) {
+      // Deleted while we looked: nobody is left to tell.
+      if (!isNotFound(error)) throw error;
+    }
+  }
+
+  forget(ownerUid: string): void {
+    this.#intents.delete(ownerUid);
+  }
+
+  #cacheOf(kind: string): Cache<KubeObject> | undefined {
+    const { configMaps: c, budgets: p, services: s, statefulSets: t } = this.#caches;
+    const caches: Record<string, unknown> = { ConfigMap: c, PodDisruptionBudget: p, Service: s, StatefulSet: t };
+    return caches[kind] as Cache<KubeObject> | undefined;
+  }
+}

@@ -1,0 +1,30 @@
+/** What both controllers work with. */
+import type { Parsed } from '../api/fields.ts';
+import type { KubeClient } from '../kube/client.ts';
+import type { EventRecorder } from '../kube/events.ts';
+import type { Outcome } from '../kube/workers.ts';
+import type { Caches } from './caches.ts';
+import type { ConsensusReader } from './consensus.ts';
+import type { KeyKeeper } from './keys.ts';
+
+export interface Deps {
+  readonly client: KubeClient;
+  readonly caches: Caches;
+  readonly keys: KeyKeeper;
+  readonly consensus: ConsensusReader;
+  readonly events: EventRecorder;
+  /** The image that all nodes run. */
+  readonly nodeImage: string;
+}
+
+/** @param key namespace/name */
+export type Reconcile = (key: string) => Promise<Outcome>;
+
+/** Nothing to do until something changes. */
+export const settled: Outcome = { requeueAfterMs: undefined };
+
+/** @throws on a resource that the API server accepted once and this version's schema does not */
+export function valid<T>(parsed: Parsed<T>): T {
+  if (parsed.ok) return parsed.value;
+  throw new Error(`the resource can't be read: ${parsed.problems.join('; ')}`);
+}

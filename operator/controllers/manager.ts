@@ -1,0 +1,137 @@
+/** Caches, queues and controllers, wired: which change makes which key be looked at again. */
+import type { Superpeer } from '../api/superpeer.ts';
+import type { Zone } from '../api/zone.ts';
+import type { KubeClient } from '../kube/client.ts';
+import { EventRecorder } from '../kube/events.ts';
+import type { Change } from '../kube/reflector.ts';
+import { type CustomResource, controllerOf, type KubeObject, keyOf } from '../kube/types.ts';
+import { Workers } from '../kube/workers.ts';
+import { dependents, published, zonesOf } from '../plan/relations.ts';
+import { type Caches, createCaches, readSuperpeer, readZone, superpeersIn, zonesIn } from './caches.ts';
+import { type AskDirectory, ConsensusReader } from './consensus.ts';
+import type { Deps } from './deps.ts';
+import { KeyKeeper } from './keys.ts';
+import { superpeerController } from './superpeer.ts';
+import { zoneController } from './zone.ts';
+
+export type Controller = 'superpeer' | 'zone';
+
+export interface ManagerOptions {
+  readonly client: KubeClient;
+  /** Empty: all. */
+  readonly namespaces: readonly string[];
+  readonly nodeImage: string;
+  readonly instance: string;
+  readonly askDirectory: AskDirectory;
+  readonly onReconcile: (controller: Controller, key: string, seconds: number, error: unknown) => void;
+  readonly onWatchError: (resource: string, error: unknown) => void;
+  /** How long a public key read from a Secret is believed; the default suits all but tests. */
+  readonly keysBelievedMs?: number;
+}
+
+const concurrency = 4;
+
+export class Manager {
+  readonly caches: Caches;
+  readonly workers: Record<Controller, Workers>;
+
+  constructor(options: ManagerOptions) {
+    const { client, nodeImage } = options;
+    this.caches = createCaches(client, options.namespaces, {
+      onZone: (change) => this.#zoneChanged(change),
+      onSuperpeer: (change) => this.#superpeerChanged(change),
+      onChild: (change) => this.#childChanged(change),
+      onError: options.onWatchError,
+    });
+    const keys = new KeyKeeper(
+      client,
+      options.keysBelievedMs === undefined ? {} : { believedMs: options.keysBelievedMs },
+    );
+    const consensus = new ConsensusReader(options.askDirectory);
+    const events = new EventRecorder(client, options.instance);
+    const deps: Deps = { client, caches: this.caches, keys, consensus, events, nodeImage };
+    const worker = (controller: Controller, reconcile: ReturnType<typeof zoneController>) =>
+      new Workers({
+        concurrency,
+        reconcile,
+        onDone: (key, seconds, error) => options.onReconcile(controller, key, seconds, error),
+      });
+    this.workers = {
+      superpeer: worker('superpeer', superpeerController(deps)),
+      zone: worker('zone', zoneController(deps)),
+    };
+  }
+
+  /** Resolves once every cache holds the cluster's state; the caches go on until the signal aborts. */
+  async sync(signal: AbortSignal): Promise<void> {
+    for (const cache of Object.values(this.caches)) void cache.run(signal);
+    while (!this.synced() && !signal.aborted) await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+
+  synced(): boolean {
+    return Object.values(this.caches).every((cache) => cache.synced);
+  }
+
+  start(): void {
+    for (const workers of Object.values(this.workers)) workers.start();
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(Object.values(this.workers).map((w) => w.stop()));
+  }
+
+  #zoneChanged({ before, after }: Change<CustomResource>): void {
+    const object = (after ?? before)!;
+    const namespace = object.metadata.namespace!;
+    if (wantsReconcile(before, after)) this.workers.zone.add(keyOf(object));
+    const was = zoneIn(before);
+    const is = zoneIn(after);
+    if (published(was) === published(is)) return;
+    const zones = zonesIn(this.caches, namespace);
+    for (const zone of [was, is]) {
+      if (zone) for (const name of dependents(zone, zones)) this.workers.zone.add(`${namespace}/${name}`);
+    }
+    const { name } = object.metadata;
+    for (const superpeer of superpeersIn(this.caches, namespace)) {
+      if (superpeer.spec.zoneRef === name) this.workers.superpeer.add(keyOf(superpeer));
+    }
+  }
+
+  #superpeerChanged({ before, after }: Change<CustomResource>): void {
+    const object = (after ?? before)!;
+    const namespace = object.metadata.namespace!;
+    if (wantsReconcile(before, after)) this.workers.superpeer.add(keyOf(object));
+    const zones = zonesIn(this.caches, namespace);
+    for (const superpeer of [superpeerIn(before), superpeerIn(after)]) {
+      if (superpeer) for (const name of zonesOf(superpeer, zones)) this.workers.zone.add(`${namespace}/${name}`);
+    }
+  }
+
+  #childChanged({ before, after }: Change<KubeObject>): void {
+    for (const child of [before, after]) {
+      const owner = child && controllerOf(child);
+      const key = `${child?.metadata.namespace}/${owner?.name}`;
+      if (owner?.kind === 'Zone') this.workers.zone.add(key);
+      if (owner?.kind === 'Superpeer') this.workers.superpeer.add(key);
+    }
+  }
+}
+
+/** Our own status writes change neither of these, so they don't wake us. */
+function wantsReconcile(before: CustomResource | undefined, after: CustomResource | undefined): boolean {
+  if (!before || !after || before.metadata.uid !== after.metadata.uid) return true;
+  return (
+    before.metadata.generation !== after.metadata.generation ||
+    before.metadata.deletionTimestamp !== after.metadata.deletionTimestamp
+  );
+}
+
+function zoneIn(raw: CustomResource | undefined): Zone | undefined {
+  const parsed = raw && readZone(raw);
+  return parsed?.ok ? parsed.value : undefined;
+}
+
+function superpeerIn(raw: CustomResource | undefined): Superpeer | undefined {
+  const parsed = raw && readSuperpeer(raw);
+  return parsed?.ok ? parsed.value : undefined;
+}

@@ -1,0 +1,136 @@
+/**
+ * Everything that a cluster needs to have the operator, as data; run, it prints one List:
+ *   node operator/install.ts --image IMAGE --node-image IMAGE [--namespaces a,b] | kubectl apply --server-side -f -
+ * With --namespaces the operator watches those alone and has no rights elsewhere; the namespaces must exist.
+ */
+import { parseArgs } from 'node:util';
+import { customResourceDefinitions } from './api/schema.ts';
+import { ownRules, type PolicyRule, watchedRules } from './kube/rbac.ts';
+import type { Manifest } from './kube/types.ts';
+
+export interface InstallOptions {
+  readonly image: string;
+  readonly nodeImage: string;
+  /** Namespaces to watch; empty: all. */
+  readonly namespaces: readonly string[];
+}
+
+export const operatorNamespace = 'herd-system';
+const name = 'herd-operator';
+const labels = { 'app.kubernetes.io/name': 'herd', 'app.kubernetes.io/component': 'operator' };
+const rbac = 'rbac.authorization.k8s.io';
+const subject = { kind: 'ServiceAccount', name, namespace: operatorNamespace };
+
+export function installObjects(options: InstallOptions): Manifest[] {
+  return [
+    ...customResourceDefinitions(),
+    namespace(),
+    { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name, namespace: operatorNamespace, labels } },
+    ...role('Role', ownRules, operatorNamespace, `${name}-own`),
+    ...(options.namespaces.length === 0
+      ? role('ClusterRole', watchedRules, undefined, name)
+      : options.namespaces.flatMap((n) => role('Role', watchedRules, n, name))),
+    deployment(options),
+  ];
+}
+
+function namespace(): Manifest {
+  const enforce = { 'pod-security.kubernetes.io/enforce': 'restricted' };
+  return {
+    apiVersion: 'v1',
+    kind: 'Namespace',
+    metadata: { name: operatorNamespace, labels: { ...labels, ...enforce } },
+  };
+}
+
+function role(
+  kind: 'ClusterRole' | 'Role',
+  rules: readonly PolicyRule[],
+  inNamespace: string | undefined,
+  roleName: string,
+): Manifest[] {
+  const metadata = { name: roleName, labels, ...(inNamespace ? { namespace: inNamespace } : {}) };
+  const granted = { apiVersion: `${rbac}/v1`, kind, metadata, rules };
+  const bound = {
+    apiVersion: `${rbac}/v1`,
+    kind: `${kind}Binding`,
+    metadata,
+    roleRef: { apiGroup: rbac, kind, name: roleName },
+    subjects: [subject],
+  };
+  return [granted, bound];
+}
+
+const fromField = (variable: string, fieldPath: string) => ({ name: variable, valueFrom: { fieldRef: { fieldPath } } });
+
+function deployment({ image, nodeImage, namespaces }: InstallOptions): Manifest & { spec: object } {
+  return {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name, namespace: operatorNamespace, labels },
+    spec: {
+      replicas: 1,
+      selector: { matchLabels: labels },
+      template: {
+        metadata: { labels },
+        spec: {
+          serviceAccountName: name,
+          enableServiceLinks: false,
+          terminationGracePeriodSeconds: 30,
+          securityContext: {
+            runAsNonRoot: true,
+            runAsUser: 65532,
+            runAsGroup: 65532,
+            seccompProfile: { type: 'RuntimeDefault' },
+          },
+          containers: [
+            {
+              name: 'operator',
+              image,
+              imagePullPolicy: 'IfNotPresent',
+              args: ['operator/main.ts'],
+              env: [
+                { name: 'HERD_NODE_IMAGE', value: nodeImage },
+                { name: 'HERD_NAMESPACES', value: namespaces.join(',') },
+                fromField('POD_NAME', 'metadata.name'),
+                fromField('POD_NAMESPACE', 'metadata.namespace'),
+              ],
+              ports: [{ name: 'metrics', containerPort: 9100, protocol: 'TCP' }],
+              livenessProbe: {
+                httpGet: { path: '/healthz', port: 'metrics' },
+                periodSeconds: 10,
+                initialDelaySeconds: 10,
+              },
+              readinessProbe: { httpGet: { path: '/readyz', port: 'metrics' }, periodSeconds: 1 },
+              resources: { requests: { cpu: '20m', memory: '96Mi' }, limits: { memory: '256Mi' } },
+              securityContext: {
+                allowPrivilegeEscalation: false,
+                readOnlyRootFilesystem: true,
+                capabilities: { drop: ['ALL'] },
+              },
+            },
+          ],
+        },
+      },
+    },
+  };
+}
+
+const usage = 'usage: node operator/install.ts --image IMAGE --node-image IMAGE [--namespaces a,b]';
+
+if (import.meta.main) {
+  const { values } = parseArgs({
+    options: {
+      image: { type: 'string' },
+      'node-image': { type: 'string' },
+      namespaces: { type: 'string', default: '' },
+    },
+  });
+  const { image, 'node-image': nodeImage, namespaces } = values;
+  if (!image || !nodeImage) {
+    process.stderr.write(`${usage}\n`);
+    process.exit(2);
+  }
+  const items = installObjects({ image, nodeImage, namespaces: namespaces.split(',').filter((n) => n !== '') });
+  process.stdout.write(`${JSON.stringify({ apiVersion: 'v1', kind: 'List', items }, null, 1)}\n`);
+}

@@ -1,0 +1,31 @@
+/** What the operator may do, as data. Alphabetical by group and resource, so that a repeated or missing permission shows. */
+export interface PolicyRule {
+  readonly apiGroups: readonly string[];
+  readonly resources: readonly string[];
+  readonly verbs: readonly string[];
+}
+
+const rule = (group: string, resource: string, ...verbs: string[]): PolicyRule => ({
+  apiGroups: [group],
+  resources: [resource],
+  verbs,
+});
+
+/** In every namespace that has Zones. */
+export const watchedRules: readonly PolicyRule[] = [
+  rule('', 'configmaps', 'create', 'delete', 'list', 'patch', 'watch'), // controllers/{zone,superpeer}: node.json
+  rule('', 'secrets', 'create', 'delete', 'get'), // controllers/keys: made once, found by name; never listed, never watched
+  rule('', 'services', 'create', 'delete', 'list', 'patch', 'watch'), // controllers/zone: the directory's address
+  rule('apps', 'statefulsets', 'create', 'delete', 'list', 'patch', 'watch'), // controllers/{zone,superpeer}: one per node
+  rule('events.k8s.io', 'events', 'create'), // kube/events
+  rule('herd.network', 'superpeers', 'list', 'watch'), // controllers/{zone,superpeer}
+  rule('herd.network', 'superpeers/status', 'patch'), // controllers/superpeer
+  rule('herd.network', 'zones', 'list', 'watch'), // controllers/{zone,superpeer}
+  rule('herd.network', 'zones/status', 'patch'), // controllers/zone
+  rule('policy', 'poddisruptionbudgets', 'create', 'delete', 'list', 'patch', 'watch'), // controllers/zone
+];
+
+/** In the operator's own namespace. */
+export const ownRules: readonly PolicyRule[] = [
+  rule('coordination.k8s.io', 'leases', 'create', 'get', 'update'), // kube/lease
+];

@@ -1,0 +1,81 @@
+/** Drives a WorkQueue with real time: takes due keys, runs reconcile on a bounded number of them at once. */
+import { WorkQueue } from './queue.ts';
+
+export interface Outcome {
+  /** Look at this key again after so long, whatever happens. */
+  readonly requeueAfterMs: number | undefined;
+}
+
+export interface WorkerOptions {
+  readonly concurrency: number;
+  readonly reconcile: (key: string) => Promise<Outcome>;
+  readonly onDone?: (key: string, seconds: number, error: unknown) => void;
+}
+
+export class Workers {
+  readonly #queue = new WorkQueue(Math.random);
+  readonly #options: WorkerOptions;
+  #running = 0;
+  #started = false;
+  #idle: (() => void) | undefined;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(options: WorkerOptions) {
+    this.#options = options;
+  }
+
+  add(key: string): void {
+    this.#queue.add(key, performance.now());
+    this.#pump();
+  }
+
+  depth(): number {
+    return this.#queue.depth(performance.now());
+  }
+
+  start(): void {
+    this.#started = true;
+    this.#pump();
+  }
+
+  /** Takes no more keys; resolves when the last running reconcile ended. */
+  stop(): Promise<void> {
+    this.#started = false;
+    clearTimeout(this.#timer);
+    if (this.#running === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#idle = resolve;
+    });
+  }
+
+  #pump(): void {
+    if (!this.#started) return;
+    while (this.#running < this.#options.concurrency) {
+      const key = this.#queue.take(performance.now());
+      if (key === undefined) break;
+      void this.#run(key);
+    }
+    clearTimeout(this.#timer);
+    const dueMs = this.#queue.nextDueMs();
+    if (dueMs === undefined || this.#running >= this.#options.concurrency) return;
+    this.#timer = setTimeout(() => this.#pump(), Math.max(1, dueMs - performance.now()));
+  }
+
+  async #run(key: string): Promise<void> {
+    this.#running++;
+    const started = performance.now();
+    let failure: unknown;
+    try {
+      const { requeueAfterMs } = await this.#options.reconcile(key);
+      this.#queue.succeeded(key);
+      if (requeueAfterMs !== undefined) this.#queue.add(key, performance.now() + requeueAfterMs);
+    } catch (error) {
+      failure = error ?? new Error('reconcile failed');
+      this.#queue.failed(key, performance.now());
+    }
+    this.#options.onDone?.(key, (performance.now() - started) / 1000, failure);
+    this.#running--;
+    if (this.#running === 0) this.#idle?.();
+    this.#pump();
+  }
+}

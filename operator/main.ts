@@ -1,0 +1,99 @@
+/** Flags → client → caches → lease → controllers → /metrics. Leaves with 0 on SIGTERM, with 1 when the lease is lost. */
+import { once } from 'node:events';
+import { readConfig } from './config.ts';
+import { directoryOverHttp } from './controllers/consensus.ts';
+import { Manager } from './controllers/manager.ts';
+import { sleep } from './kube/backoff.ts';
+import { KubeClient } from './kube/client.ts';
+import { fromKubeconfig, inCluster } from './kube/cluster.ts';
+import { messageOf } from './kube/errors.ts';
+import { Elector } from './kube/lease.ts';
+import { createMetrics } from './metrics.ts';
+import { serveHealth } from './server.ts';
+
+/** Reconciles that run get so long to end; the pod is given 30 s in all. */
+const drainMs = 20_000;
+
+const log = (level: 'error' | 'info', message: string, fields: Record<string, unknown> = {}) =>
+  process.stdout.write(`${JSON.stringify({ time: new Date().toISOString(), level, message, ...fields })}\n`);
+
+async function main(): Promise<number> {
+  const config = readConfig(process.argv.slice(2), process.env);
+  const cluster = config.kubeconfig ? await fromKubeconfig(config.kubeconfig) : await inCluster(process.env);
+  const metrics = createMetrics();
+  const onRequest = (verb: string, code: number, seconds: number) => {
+    metrics.kubeRequests.inc({ verb, code });
+    if (verb !== 'watch') metrics.kubeRequestSeconds.observe({ verb }, seconds);
+  };
+  const stop = new AbortController();
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.abort());
+
+  // The elector's own client: its writes are what earns the right to write.
+  const leaseClient = new KubeClient(cluster, { onRequest });
+  const elector = new Elector(leaseClient, config.ownNamespace, 'herd-operator', config.instance);
+  const mayWrite = () => {
+    if (!elector.leads()) throw new Error('this instance does not hold the lease');
+  };
+  const client = new KubeClient(cluster, { onRequest, mayWrite });
+  const manager = new Manager({
+    client,
+    namespaces: config.namespaces,
+    nodeImage: config.nodeImage,
+    instance: config.instance,
+    askDirectory: directoryOverHttp(),
+    onReconcile: (controller, key, seconds, error) => {
+      metrics.reconciles.inc({ controller, result: error ? 'error' : 'success' });
+      metrics.reconcileSeconds.observe({ controller }, seconds);
+      if (error) log('error', 'reconcile failed, will retry', { controller, key, error: messageOf(error) });
+    },
+    onWatchError: (resource, error) => {
+      metrics.watchErrors.inc({ resource });
+      log('info', 'watch ended, will resume', { resource, error: messageOf(error) });
+    },
+  });
+  measure();
+  const server = serveHealth({ ready: () => manager.synced() && !stop.signal.aborted, registry: metrics.registry });
+  await once(server.listen(config.port), 'listening');
+  log('info', 'operator started', { instance: config.instance, namespaces: config.namespaces });
+
+  const electionError = (error: unknown) => log('error', 'lease', { error: messageOf(error) });
+  await manager.sync(stop.signal);
+  const leads = await elector.acquire(stop.signal, electionError);
+  if (leads) {
+    log('info', 'leading');
+    manager.start();
+    await elector.hold(stop.signal, electionError);
+    if (!stop.signal.aborted) {
+      log('error', 'lease lost');
+      return 1;
+    }
+    const renewing = new AbortController();
+    const renewal = elector.hold(renewing.signal, electionError);
+    await Promise.race([manager.stop(), sleep(drainMs)]);
+    renewing.abort();
+    await renewal;
+    await elector.release().catch(electionError);
+  }
+  log('info', 'operator stopped');
+  return 0;
+
+  function measure() {
+    const controllers = ['superpeer', 'zone'] as const;
+    const update = () => {
+      metrics.leader.set(elector.leads() ? 1 : 0);
+      for (const controller of controllers) metrics.queueDepth.set({ controller }, manager.workers[controller].depth());
+      for (const cache of Object.values(manager.caches)) {
+        metrics.watchSilentSeconds.set({ resource: cache.resource.plural }, cache.silentSeconds());
+      }
+    };
+    setInterval(update, 1_000).unref();
+  }
+}
+
+main().then(
+  (code) => process.exit(code),
+  (error) => {
+    log('error', messageOf(error));
+    process.exit(2);
+  },
+);

@@ -1,0 +1,75 @@
+/** node.json: the contract between the operator and the daemons. Plain data, and the ConfigMap that carries it. */
+import { createHash } from 'node:crypto';
+import type { Manifest } from '../kube/types.ts';
+import { childMetadata, nodeLabels, type Owner, type Role, roleLabels } from './labels.ts';
+
+export const ports = { cells: 7000, directory: 8080, metrics: 9100 } as const;
+
+export interface DirectoryAddress {
+  readonly url: string;
+  readonly rootKey: string;
+}
+
+export interface NodeConfig {
+  readonly role: Exclude<Role, 'directory'>;
+  readonly id: string;
+  readonly zone: string;
+  readonly directory: DirectoryAddress;
+  readonly listen: { readonly port: number };
+  readonly metrics: { readonly port: number };
+}
+
+export interface RosterEntry {
+  readonly id: string;
+  readonly role: Exclude<Role, 'directory'>;
+  readonly identityKey: string;
+  readonly channels?: number;
+}
+
+export interface ServedZone {
+  readonly zone: string;
+  readonly provider: string;
+  readonly jurisdiction: string;
+  readonly params: {
+    readonly profile: 'A' | 'B';
+    readonly clientsPerChannel: number;
+    readonly meshCellsPerTick: number;
+  };
+  readonly roster: readonly RosterEntry[];
+  readonly peers: readonly { readonly zone: string; readonly url: string; readonly rootKey: string }[];
+}
+
+export interface DirectoryConfig {
+  readonly role: 'directory';
+  readonly id: string;
+  readonly listen: { readonly port: number };
+  readonly metrics: { readonly port: number };
+  readonly epochSeconds: number;
+  readonly zones: readonly ServedZone[];
+}
+
+export function nodeConfig(
+  role: NodeConfig['role'],
+  id: string,
+  zone: string,
+  directory: DirectoryAddress,
+): NodeConfig {
+  return { role, id, zone, directory, listen: { port: ports.cells }, metrics: { port: ports.metrics } };
+}
+
+export function configMap(owner: Owner, zone: string, config: NodeConfig | DirectoryConfig) {
+  return {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: childMetadata(owner, config.id, { ...roleLabels(zone, config.role), ...nodeLabels(config.id) }),
+    data: { 'node.json': JSON.stringify(config, null, 1) + '\n' },
+  } satisfies Manifest & { data: object };
+}
+
+/** Daemons read configuration and keys once, at start: a pod template that bears this hash rolls when either changes. */
+export function configHash(config: NodeConfig | DirectoryConfig, publicKeys: readonly string[]): string {
+  return createHash('sha256')
+    .update(JSON.stringify([config, publicKeys]))
+    .digest('hex')
+    .slice(0, 16);
+}

@@ -1,0 +1,65 @@
+/** Kubernetes objects of a zone's directory: its Service has to exist before anything else can be told its address. */
+import { isIPv6 } from 'node:net';
+import type { V1ServiceSpec } from '@kubernetes/client-node';
+import type { Zone } from '../api/zone.ts';
+import type { Manifest } from '../kube/types.ts';
+import { configHash, configMap, type DirectoryConfig, ports, type ServedZone } from './config.ts';
+import { childMetadata, type Owner, roleLabels, roleName, rootSecretName } from './labels.ts';
+import { nodeStatefulSet } from './pod.ts';
+import { seedKey } from './secret.ts';
+
+const ownerOf = (zone: Zone): Owner => ({ kind: 'Zone', metadata: zone.metadata });
+
+export function directoryService(zone: Zone): Manifest & { spec: V1ServiceSpec } {
+  const labels = roleLabels(zone.metadata.name, 'directory');
+  return {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: childMetadata(ownerOf(zone), roleName(zone.metadata.name, 'directory'), labels),
+    spec: {
+      type: 'ClusterIP',
+      selector: labels,
+      ports: [{ name: 'http', port: ports.directory, targetPort: 'http', protocol: 'TCP' }],
+    },
+  };
+}
+
+/** By address, not by name: a cluster need not have DNS. */
+export function directoryURL(clusterIP: string): string {
+  return `http://${isIPv6(clusterIP) ? `[${clusterIP}]` : clusterIP}:${ports.directory}`;
+}
+
+export interface DirectoryInput {
+  readonly zone: Zone;
+  readonly id: string;
+  readonly served: readonly ServedZone[];
+  /** Root public key of every served zone, in the order of served. */
+  readonly rootKeys: readonly string[];
+  readonly image: string;
+}
+
+export function directoryObjects({ zone, id, served, rootKeys, image }: DirectoryInput) {
+  const owner = ownerOf(zone);
+  const config: DirectoryConfig = {
+    role: 'directory',
+    id,
+    listen: { port: ports.directory },
+    metrics: { port: ports.metrics },
+    epochSeconds: zone.spec.epochSeconds,
+    zones: served,
+  };
+  const statefulSet = nodeStatefulSet({
+    owner,
+    zone: zone.metadata.name,
+    role: 'directory',
+    id,
+    region: zone.spec.region,
+    image,
+    port: { name: 'http', containerPort: ports.directory, protocol: 'TCP' },
+    keys: served.map((s) => ({
+      secret: { name: rootSecretName(s.zone), items: [{ key: seedKey.root, path: s.zone }] },
+    })),
+    configHash: configHash(config, rootKeys),
+  });
+  return { configMap: configMap(owner, zone.metadata.name, config), statefulSet };
+}

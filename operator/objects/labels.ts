@@ -1,0 +1,37 @@
+/** The labels, names and owner references by which the operator and people find what belongs to a Zone or Superpeer. */
+import { apiVersion, type ObjectMeta } from '../api/fields.ts';
+import type { Manifest } from '../kube/types.ts';
+
+export type Role = 'directory' | 'mix' | 'rendezvous' | 'superpeer';
+
+export const managedBy = 'herd-operator';
+export const managedSelector = `app.kubernetes.io/managed-by=${managedBy}`;
+export const regionLabel = 'topology.kubernetes.io/region';
+export const configHashAnnotation = 'herd.network/config-hash';
+export const publicKeyAnnotation = 'herd.network/public-key';
+
+export const nodeId = (zone: string, role: Role, index: number) => `${zone}-${role}-${index}`;
+/** Service and disruption budget of a zone's role. */
+export const roleName = (zone: string, role: Role) => `${zone}-${role}`;
+export const rootSecretName = (zone: string) => `${zone}-root`;
+export const identitySecretName = (id: string) => `${id}-identity`;
+
+export interface Owner {
+  readonly kind: 'Zone' | 'Superpeer';
+  readonly metadata: ObjectMeta;
+}
+
+export const roleLabels = (zone: string, role: Role) => ({ 'herd.network/zone': zone, 'herd.network/role': role });
+export const nodeLabels = (id: string) => ({ 'herd.network/node': id });
+
+/** Metadata of a child. The owner reference makes the garbage collector remove it with its owner. */
+export function childMetadata(owner: Owner, name: string, labels: Record<string, string>): Manifest['metadata'] {
+  return {
+    name,
+    namespace: owner.metadata.namespace,
+    labels: { 'app.kubernetes.io/name': 'herd', 'app.kubernetes.io/managed-by': managedBy, ...labels },
+    ownerReferences: [
+      { apiVersion, kind: owner.kind, name: owner.metadata.name, uid: owner.metadata.uid, controller: true },
+    ],
+  };
+}

@@ -1,0 +1,93 @@
+/** The StatefulSet of one node: what all roles have in common. One replica each, since every node has its own identity. */
+import type { V1ContainerPort, V1StatefulSetSpec, V1VolumeProjection } from '@kubernetes/client-node';
+import type { Manifest } from '../kube/types.ts';
+import { ports } from './config.ts';
+import {
+  childMetadata,
+  configHashAnnotation,
+  nodeLabels,
+  type Owner,
+  type Role,
+  regionLabel,
+  roleLabels,
+} from './labels.ts';
+
+export interface NodePod {
+  readonly owner: Owner;
+  readonly zone: string;
+  readonly role: Role;
+  readonly id: string;
+  readonly region: string;
+  readonly image: string;
+  readonly port: V1ContainerPort;
+  /** What is mounted as files into /etc/herd/keys. */
+  readonly keys: readonly V1VolumeProjection[];
+  readonly configHash: string;
+}
+
+export type NodeStatefulSet = Manifest & { spec: V1StatefulSetSpec };
+
+const uid = 65532;
+
+const probe = (path: string) => ({ httpGet: { path, port: 'metrics' }, timeoutSeconds: 2 });
+
+export function nodeStatefulSet(node: NodePod): NodeStatefulSet {
+  const labels = { ...roleLabels(node.zone, node.role), ...nodeLabels(node.id) };
+  const metadata = childMetadata(node.owner, node.id, labels);
+  return {
+    apiVersion: 'apps/v1',
+    kind: 'StatefulSet',
+    metadata,
+    spec: {
+      replicas: 1,
+      podManagementPolicy: 'Parallel',
+      updateStrategy: { type: 'RollingUpdate' },
+      selector: { matchLabels: nodeLabels(node.id) },
+      template: {
+        metadata: { labels: { ...metadata.labels }, annotations: { [configHashAnnotation]: node.configHash } },
+        spec: {
+          automountServiceAccountToken: false,
+          enableServiceLinks: false,
+          terminationGracePeriodSeconds: 5,
+          nodeSelector: { [regionLabel]: node.region },
+          // The group lets the daemon read the mounted seeds, whose files nobody else may.
+          securityContext: {
+            runAsNonRoot: true,
+            runAsUser: uid,
+            runAsGroup: uid,
+            fsGroup: uid,
+            seccompProfile: { type: 'RuntimeDefault' },
+          },
+          containers: [
+            {
+              name: node.role,
+              image: node.image,
+              imagePullPolicy: 'IfNotPresent',
+              args: [`nodes/${node.role}/main.ts`],
+              env: [{ name: 'POD_IP', valueFrom: { fieldRef: { fieldPath: 'status.podIP' } } }],
+              ports: [node.port, { name: 'metrics', containerPort: ports.metrics, protocol: 'TCP' }],
+              livenessProbe: { ...probe('/healthz'), periodSeconds: 10, failureThreshold: 3, initialDelaySeconds: 10 },
+              readinessProbe: { ...probe('/readyz'), periodSeconds: 1 },
+              resources: { requests: { cpu: '20m', memory: '64Mi' }, limits: { memory: '256Mi' } },
+              securityContext: {
+                allowPrivilegeEscalation: false,
+                readOnlyRootFilesystem: true,
+                capabilities: { drop: ['ALL'] },
+              },
+              volumeMounts: [
+                { name: 'config', mountPath: '/etc/herd/config', readOnly: true },
+                { name: 'keys', mountPath: '/etc/herd/keys', readOnly: true },
+              ],
+            },
+          ],
+          volumes: [
+            { name: 'config', configMap: { name: node.id } },
+            { name: 'keys', projected: { defaultMode: 0o440, sources: [...node.keys] } },
+          ],
+        },
+      },
+    },
+  };
+}
+
+export const cellsPort: V1ContainerPort = { name: 'cells', containerPort: ports.cells, protocol: 'UDP' };

@@ -1,0 +1,33 @@
+/** Who depends on whom: which plans change when a Zone or a Superpeer does. */
+import type { Superpeer } from '../api/superpeer.ts';
+import type { Zone } from '../api/zone.ts';
+
+/** The zone whose directory serves this one, by name. */
+export const hostOf = (zone: Zone): string => zone.spec.directory.zoneRef ?? zone.metadata.name;
+
+/** What other plans read of a zone; when this stays, they stay. */
+export function published(zone: Zone | undefined): string {
+  if (!zone) return '';
+  const nodes = zone.status?.nodes.map((n) => [n.id, n.identityKey]);
+  const deleting = zone.metadata.deletionTimestamp !== undefined;
+  return JSON.stringify([zone.spec, deleting, zone.status?.rootKey, zone.status?.directoryURL, nodes]);
+}
+
+/** Names of the zones whose plan reads the changed zone. */
+export function dependents(changed: Zone, zones: readonly Zone[]): Set<string> {
+  const { name } = changed.metadata;
+  const names = new Set<string>([hostOf(changed)]);
+  for (const zone of zones) {
+    const peers = zone.spec.peers.some((p) => p.zone === name);
+    if (peers || hostOf(zone) === name) names.add(zone.metadata.name);
+    if (peers) names.add(hostOf(zone));
+  }
+  names.delete(name);
+  return names;
+}
+
+/** Names of the zones whose plan reads the superpeer: its own, and the one whose directory admits it. */
+export function zonesOf(superpeer: Superpeer, zones: readonly Zone[]): Set<string> {
+  const zone = zones.find((z) => z.metadata.name === superpeer.spec.zoneRef);
+  return new Set([superpeer.spec.zoneRef, ...(zone ? [hostOf(zone)] : [])]);
+}

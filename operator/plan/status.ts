@@ -1,0 +1,42 @@
+/** Conditions and readiness, the parts of a status that Zone and Superpeer compute alike. */
+import type { Condition } from '../api/conditions.ts';
+import type { StatefulSet } from '../kube/types.ts';
+import type { NodeStatefulSet } from '../objects/pod.ts';
+import { covers } from './covers.ts';
+
+export interface Finding<Type extends string> {
+  readonly type: Type;
+  readonly status: 'True' | 'False' | 'Unknown';
+  readonly reason: string;
+  readonly message: string;
+}
+
+export const isTrue = (finding: Finding<string>) => finding.status === 'True';
+
+/** Sorted by type; the transition time of a condition stays until its status changes. */
+export function conditions(
+  findings: readonly Finding<string>[],
+  previous: readonly Condition[],
+  generation: number,
+  nowMs: number,
+): Condition[] {
+  const now = new Date(nowMs).toISOString().replace(/\.\d+Z$/, 'Z');
+  return findings
+    .map((f) => {
+      const before = previous.find((c) => c.type === f.type);
+      const lastTransitionTime = before?.status === f.status ? before.lastTransitionTime : now;
+      return { ...f, message: f.message.slice(0, 1024), observedGeneration: generation, lastTransitionTime };
+    })
+    .sort((a, b) => (a.type < b.type ? -1 : 1));
+}
+
+/** A node is ready when the pod that is ready is one of the template that we want now. */
+export function nodeReady(wanted: NodeStatefulSet, observed: StatefulSet | undefined): boolean {
+  const status = observed?.status;
+  if (!observed || !status || !covers(observed.spec, wanted.spec)) return false;
+  return (
+    status.observedGeneration === observed.metadata.generation &&
+    status.currentRevision === status.updateRevision &&
+    (status.readyReplicas ?? 0) >= 1
+  );
+}

@@ -1,0 +1,169 @@
+/** A real etcd, kube-apiserver and (when asked) kube-controller-manager on 127.0.0.1, in a temporary folder, gone after the test. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { generateKeyPairSync } from 'node:crypto';
+import { once } from 'node:events';
+import { createWriteStream } from 'node:fs';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { KubeClient } from '../../../operator/kube/client.ts';
+import type { Cluster } from '../../../operator/kube/cluster.ts';
+
+/** The folder that has etcd, kube-apiserver and kube-controller-manager; the suites skip without it. */
+export const binaries = process.env.HERD_KUBERNETES_BIN;
+export const skip = binaries
+  ? false
+  : 'HERD_KUBERNETES_BIN names no folder with etcd, kube-apiserver and kube-controller-manager';
+
+const adminToken = 'admin-token';
+const operatorToken = 'operator-token';
+/** The operator is known to the API server as its service account, so that the RBAC of install.ts is what it gets. */
+const tokens = [
+  `${adminToken},admin,admin,"system:masters"`,
+  `${operatorToken},system:serviceaccount:herd-system:herd-operator,herd-operator,"system:serviceaccounts"`,
+].join('\n');
+
+export interface ControlPlane {
+  readonly admin: KubeClient;
+  readonly port: number;
+  /** The operator's view of the cluster, at the server's port or that of a proxy in front of it. */
+  operatorCluster(port?: number): Cluster;
+  /** A kubeconfig file of the operator. */
+  readonly operatorKubeconfig: string;
+  stop(): Promise<void>;
+}
+
+export async function startControlPlane(options: { controllers: boolean }): Promise<ControlPlane> {
+  const folder = await mkdtemp(join(tmpdir(), 'herd-kube-'));
+  const processes: ChildProcess[] = [];
+  const stop = async () => {
+    for (const process of processes.reverse()) await end(process);
+    await rm(folder, { recursive: true, force: true });
+  };
+  try {
+    const run = (name: string, args: string[]) => {
+      const child = spawn(join(binaries!, name), args, { stdio: ['ignore', 'ignore', 'pipe'] });
+      child.stderr!.pipe(createWriteStream(join(folder, `${name}.log`)));
+      processes.push(child);
+    };
+    const [client, peer, port] = [await freePort(), await freePort(), await freePort()];
+    run('etcd', etcdArgs(folder, client, peer));
+    await writeFile(join(folder, 'tokens.csv'), `${tokens}\n`);
+    const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+    await writeFile(join(folder, 'sa.key'), privateKey.export({ type: 'pkcs1', format: 'pem' }));
+    run('kube-apiserver', apiserverArgs(folder, client, port));
+    const ca = await eventually(() => readFile(join(folder, 'apiserver.crt'), 'utf8'), 'the server’s certificate');
+    const cluster = (token: string, at = port): Cluster => ({
+      server: `https://127.0.0.1:${at}`,
+      tls: { ca },
+      headers: async () => ({ authorization: `Bearer ${token}` }),
+    });
+    const admin = new KubeClient(cluster(adminToken));
+    await eventually(
+      () => admin.list({ group: '', version: 'v1', plural: 'namespaces', kind: 'Namespace' }),
+      'the API server',
+    );
+    await writeFile(join(folder, 'kubeconfig'), kubeconfig(folder, port, adminToken));
+    await writeFile(join(folder, 'operator-kubeconfig'), kubeconfig(folder, port, operatorToken));
+    if (options.controllers) {
+      run('kube-controller-manager', controllerArgs(folder));
+    }
+    return {
+      admin,
+      port,
+      operatorKubeconfig: join(folder, 'operator-kubeconfig'),
+      operatorCluster: (at) => cluster(operatorToken, at),
+      async stop() {
+        await admin.close();
+        await stop();
+      },
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+const etcdArgs = (folder: string, client: number, peer: number) => [
+  `--data-dir=${join(folder, 'etcd')}`,
+  `--listen-client-urls=http://127.0.0.1:${client}`,
+  `--advertise-client-urls=http://127.0.0.1:${client}`,
+  `--listen-peer-urls=http://127.0.0.1:${peer}`,
+  '--unsafe-no-fsync',
+];
+
+const apiserverArgs = (folder: string, etcd: number, port: number) => [
+  `--etcd-servers=http://127.0.0.1:${etcd}`,
+  '--bind-address=127.0.0.1',
+  `--secure-port=${port}`,
+  `--cert-dir=${folder}`,
+  `--token-auth-file=${join(folder, 'tokens.csv')}`,
+  '--authorization-mode=RBAC',
+  '--disable-admission-plugins=ServiceAccount',
+  '--service-cluster-ip-range=10.96.0.0/16',
+  '--service-account-issuer=https://kubernetes.default.svc',
+  `--service-account-key-file=${join(folder, 'sa.key')}`,
+  `--service-account-signing-key-file=${join(folder, 'sa.key')}`,
+];
+
+const controllerArgs = (folder: string) => [
+  `--kubeconfig=${join(folder, 'kubeconfig')}`,
+  // The statefulset controller stays off: the test plays it, and pods.
+  '--controllers=garbage-collector-controller',
+  '--leader-elect=false',
+  '--secure-port=0',
+];
+
+const kubeconfig = (folder: string, port: number, token: string) =>
+  JSON.stringify({
+    apiVersion: 'v1',
+    kind: 'Config',
+    'current-context': 'test',
+    clusters: [
+      {
+        name: 'test',
+        cluster: { server: `https://127.0.0.1:${port}`, 'certificate-authority': join(folder, 'apiserver.crt') },
+      },
+    ],
+    users: [{ name: 'user', user: { token } }],
+    contexts: [{ name: 'test', context: { cluster: 'test', user: 'user' } }],
+  });
+
+async function end(process: ChildProcess): Promise<void> {
+  if (process.exitCode !== null || process.signalCode !== null) return;
+  const exited = once(process, 'exit');
+  process.kill('SIGTERM');
+  const timer = setTimeout(() => process.kill('SIGKILL'), 5_000);
+  await exited;
+  clearTimeout(timer);
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number };
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+/** Tries until it neither throws nor answers undefined or false. @throws the last error after 30 s */
+export async function eventually<T>(
+  attempt: () => Promise<T | false | undefined> | T | false | undefined,
+  what: string,
+  timeoutMs = 30_000,
+): Promise<T> {
+  const until = performance.now() + timeoutMs;
+  for (;;) {
+    let last: unknown;
+    try {
+      const result = await attempt();
+      if (result !== undefined && result !== false) return result;
+    } catch (error) {
+      last = error;
+    }
+    if (performance.now() > until)
+      throw new Error(`${what} did not come within ${timeoutMs / 1000} s`, { cause: last });
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}

@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { z } from 'zod';
+import { customResourceDefinitions, type Schema, structural } from '../../../../operator/api/schema.ts';
+import { parseZone } from '../../../../operator/api/zone.ts';
+
+const schemaOf = (kind: string): Schema =>
+  customResourceDefinitions().find((d) => d.spec.names.kind === kind)!.spec.versions[0]!.schema.openAPIV3Schema;
+const at = (schema: Schema, path: string): Schema => path.split('.').reduce((s, name) => s.properties![name]!, schema);
+
+test('a closed object loses additionalProperties, an unbounded integer the noise of its range', () => {
+  const schema = structural(z.strictObject({ n: z.int() }), 'spec');
+  assert.deepEqual(schema, {
+    type: 'object',
+    properties: { n: { type: 'integer', format: 'int64' } },
+    required: ['n'],
+  });
+});
+
+test('emission names every unbounded list and string, and what is not structural, at once', () => {
+  const loose = z.object({ s: z.string(), l: z.array(z.string().max(1)), u: z.union([z.string().max(1), z.int()]) });
+  assert.throws(() => structural(loose, 'spec'), /spec\.s: string.*spec\.l: list.*spec\.u: keyword anyOf/);
+});
+
+test('the Zone’s schema has its bounds, defaults and rules', () => {
+  const schema = schemaOf('Zone');
+  assert.deepEqual(at(schema, 'spec.clientsPerChannel').minimum, 2);
+  assert.equal(at(schema, 'spec.epochSeconds').default, 900);
+  assert.deepEqual(at(schema, 'spec.profile').enum, ['A', 'B']);
+  const peers = at(schema, 'spec.peers');
+  assert.deepEqual([peers['x-kubernetes-list-type'], peers['x-kubernetes-list-map-keys']], ['map', ['zone']]);
+  const rule = at(schema, 'spec.provider')['x-kubernetes-validations'];
+  assert.deepEqual(rule, [{ rule: 'self == oldSelf', message: 'provider is immutable' }]);
+});
+
+test('kubectl shows the columns that the contract names', () => {
+  const columns = customResourceDefinitions().map((d) => [
+    d.spec.names.kind,
+    d.spec.versions[0]!.additionalPrinterColumns.map((c) => c.name),
+  ]);
+  assert.deepEqual(columns, [
+    ['Superpeer', ['Zone', 'Region', 'Channels', 'Ready', 'Age']],
+    ['Zone', ['Ready', 'Mixes', 'Rendezvous', 'Superpeers', 'Epoch', 'Age']],
+  ]);
+});
+
+test('parsing lists all problems of a resource with their fields', () => {
+  const parsed = parseZone({
+    metadata: {},
+    spec: { provider: 'north', jurisdiction: 'eu', region: 'x', mixes: { replicas: 0 } },
+  });
+  assert.equal(parsed.ok, false);
+  const fields = (parsed as { problems: string[] }).problems.map((p) => p.split(':')[0]);
+  assert.deepEqual(fields, ['spec.jurisdiction', 'spec.mixes.replicas']);
+});

@@ -1,0 +1,85 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { directoryObjects, directoryURL } from '../../../../operator/objects/directory.ts';
+import { mixObjects } from '../../../../operator/objects/mix.ts';
+import { rendezvousObjects } from '../../../../operator/objects/rendezvous.ts';
+import { keySecret } from '../../../../operator/objects/secret.ts';
+import { superpeerObjects } from '../../../../operator/objects/superpeer.ts';
+import { key, superpeer, zone } from '../samples.ts';
+
+const eu = zone('eu');
+const directory = { url: 'http://10.96.0.7:8080', rootKey: key('root') };
+const image = 'herd.local/node:test';
+const mix = (identityKey = key('a'), address = directory) =>
+  mixObjects({ zone: eu, id: 'eu-mix-0', identityKey, directory: address, image });
+const all = () => [
+  mix().statefulSet,
+  rendezvousObjects({ zone: eu, id: 'eu-rendezvous-0', identityKey: key('b'), directory, image }).statefulSet,
+  superpeerObjects({ superpeer: superpeer('sp', 'eu'), identityKey: key('c'), directory, image }).statefulSet,
+  directoryObjects({ zone: eu, id: 'eu-directory-0', served: [], rootKeys: [], image }).statefulSet,
+];
+
+test('node.json is what the daemon expects', () => {
+  assert.deepEqual(JSON.parse(mix().configMap.data['node.json']), {
+    role: 'mix',
+    id: 'eu-mix-0',
+    zone: 'eu',
+    directory,
+    listen: { port: 7000 },
+    metrics: { port: 9100 },
+  });
+});
+
+test('every pod meets the restricted Pod Security Standard and gets no token', () => {
+  for (const { spec } of all()) {
+    const pod = spec.template.spec!;
+    const container = pod.containers[0]!;
+    assert.equal(pod.automountServiceAccountToken, false);
+    assert.deepEqual([pod.securityContext!.runAsNonRoot, pod.securityContext!.runAsUser], [true, 65532]);
+    assert.deepEqual(pod.securityContext!.seccompProfile, { type: 'RuntimeDefault' });
+    assert.deepEqual(container.securityContext, {
+      allowPrivilegeEscalation: false,
+      readOnlyRootFilesystem: true,
+      capabilities: { drop: ['ALL'] },
+    });
+  }
+});
+
+test('every node runs its role’s program in its region, and is selected by its own label alone', () => {
+  const rows = all().map(({ metadata, spec }) => [
+    metadata.name,
+    spec.template.spec!.containers[0]!.args![0],
+    spec.template.spec!.nodeSelector!['topology.kubernetes.io/region'],
+    spec.selector.matchLabels,
+  ]);
+  assert.deepEqual(rows, [
+    ['eu-mix-0', 'nodes/mix/main.ts', 'eu', { 'herd.network/node': 'eu-mix-0' }],
+    ['eu-rendezvous-0', 'nodes/rendezvous/main.ts', 'eu', { 'herd.network/node': 'eu-rendezvous-0' }],
+    ['sp', 'nodes/superpeer/main.ts', 'eu', { 'herd.network/node': 'sp' }],
+    ['eu-directory-0', 'nodes/directory/main.ts', 'eu', { 'herd.network/node': 'eu-directory-0' }],
+  ]);
+});
+
+test('a new configuration and a new key each make a new template, the same ones the same', () => {
+  const template = (o: ReturnType<typeof mix>) => JSON.stringify(o.statefulSet.spec.template);
+  assert.equal(template(mix()), template(mix()));
+  assert.notEqual(template(mix()), template(mix(key('other'))));
+  assert.notEqual(template(mix()), template(mix(key('a'), { ...directory, url: 'http://10.96.0.8:8080' })));
+});
+
+test('children name their owner as controller', () => {
+  const owner = { apiVersion: 'herd.network/v1alpha1', kind: 'Zone', name: 'eu', uid: 'uid-eu', controller: true };
+  assert.deepEqual(mix().configMap.metadata.ownerReferences, [owner]);
+});
+
+test('a key’s Secret is immutable, and no other object holds the seed', () => {
+  const wanted = { name: 'eu-root', key: 'root', labels: {} } as const;
+  const secret = keySecret({ kind: 'Zone', metadata: eu.metadata }, wanted, 'SEED', key('public'));
+  assert.equal(secret.immutable, true);
+  assert.deepEqual(secret.stringData, { root: 'SEED' });
+  assert.deepEqual(secret.metadata.annotations, { 'herd.network/public-key': key('public') });
+});
+
+test('an IPv6 address is bracketed in the directory’s URL', () => {
+  assert.equal(directoryURL('fd00::7'), 'http://[fd00::7]:8080');
+});
