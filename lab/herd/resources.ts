@@ -1,0 +1,156 @@
+import { randomBytes } from 'node:crypto';
+
+/**
+ * The deployment of the paper's section 4.3 as Kubernetes resources: four zones, eight mixes and rendezvous, two
+ * directories, four superpeers; and a client in each zone.
+ */
+export const NAMESPACE = 'herd';
+export const CLIENT_CONTAINER = 'client';
+export const ECHO_CONTAINER = 'direct-echo';
+export const ECHO_PORT = 7100;
+const UDP_PORT = 7000;
+const METRICS_PORT = 9100;
+const CONTROL_PORT = 7800;
+
+interface ZonePlan {
+  readonly name: string;
+  readonly jurisdiction: string;
+  readonly provider: string;
+  /** The zone whose directory serves this one too; undefined: it has its own. */
+  readonly directoryOf?: string;
+}
+
+/** Two providers, each with a directory for both of its zones. */
+const PLANS: readonly ZonePlan[] = [
+  { name: 'eu', jurisdiction: 'EU', provider: 'north' },
+  { name: 'na', jurisdiction: 'US', provider: 'south' },
+  { name: 'sa', jurisdiction: 'BR', provider: 'north', directoryOf: 'eu' },
+  { name: 'au', jurisdiction: 'AU', provider: 'south', directoryOf: 'na' },
+];
+
+export const ZONES = PLANS.map(({ name }) => name);
+
+/** Which region (value of the node label) each zone's pods run in. */
+export type Regions = ReadonlyMap<string, string>;
+
+/** Deals zones to regions in turn; in the local cluster each zone has the region of its name. */
+export function regionsFor(available: readonly string[]): Regions {
+  return new Map(
+    ZONES.map((zone, index) => [zone, available.includes(zone) ? zone : available[index % available.length]!]),
+  );
+}
+
+export function namespaceObject(): object {
+  const labels = { 'pod-security.kubernetes.io/enforce': 'restricted' };
+  return { apiVersion: 'v1', kind: 'Namespace', metadata: { name: NAMESPACE, labels } };
+}
+
+/** Superpeers first: their keys are then there when the directories are made. */
+export function herdObjects(regions: Regions): object[] {
+  const metadata = (name: string) => ({ name, namespace: NAMESPACE });
+  const apiVersion = 'herd.network/v1alpha1';
+  const superpeers = PLANS.map(({ name }) => ({
+    apiVersion,
+    kind: 'Superpeer',
+    metadata: metadata(`${name}-sp`),
+    spec: { zoneRef: name, region: regions.get(name), channels: 1 },
+  }));
+  const zones = PLANS.map(({ name, jurisdiction, provider, directoryOf }) => ({
+    apiVersion,
+    kind: 'Zone',
+    metadata: metadata(name),
+    spec: {
+      provider,
+      jurisdiction,
+      region: regions.get(name),
+      directory: directoryOf ? { zoneRef: directoryOf } : { replicas: 1 },
+      // The paper's rows are G.711.
+      profile: 'A',
+      peers: ZONES.filter((zone) => zone !== name).map((zone) => ({ zone })),
+    },
+  }));
+  return [...superpeers, ...zones];
+}
+
+export interface ZoneAccess {
+  readonly zone: string;
+  readonly directoryURL: string;
+  readonly rootKey: string;
+}
+
+/** The client of a zone: its identity, its configuration, and a pod that also answers direct echoes, for Drac's delay. */
+export function clientObjects(access: ZoneAccess, region: string, image: string): object[] {
+  const name = `client-${access.zone}`;
+  const metadata = { name, namespace: NAMESPACE, labels: { app: 'herd-client', zone: access.zone } };
+  const config = {
+    role: 'client',
+    id: name,
+    zone: access.zone,
+    directory: { url: access.directoryURL, rootKey: access.rootKey },
+    listen: { port: UDP_PORT },
+    metrics: { port: METRICS_PORT },
+    control: { port: CONTROL_PORT },
+  };
+  const securityContext = {
+    allowPrivilegeEscalation: false,
+    capabilities: { drop: ['ALL'] },
+    readOnlyRootFilesystem: true,
+  };
+  const resources = { requests: { cpu: '20m', memory: '64Mi' }, limits: { memory: '256Mi' } };
+  return [
+    {
+      apiVersion: 'v1',
+      kind: 'Secret',
+      metadata,
+      // A lab client is new in every run; a person's client keeps its own identity.
+      stringData: { identity: randomBytes(32).toString('base64') },
+    },
+    { apiVersion: 'v1', kind: 'ConfigMap', metadata, data: { 'node.json': JSON.stringify(config) } },
+    {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata,
+      spec: {
+        nodeSelector: { 'topology.kubernetes.io/region': region },
+        automountServiceAccountToken: false,
+        enableServiceLinks: false,
+        terminationGracePeriodSeconds: 2,
+        securityContext: {
+          runAsNonRoot: true,
+          runAsUser: 65532,
+          runAsGroup: 65532,
+          fsGroup: 65532,
+          seccompProfile: { type: 'RuntimeDefault' },
+        },
+        containers: [
+          {
+            name: CLIENT_CONTAINER,
+            image,
+            args: ['nodes/client/main.ts'],
+            securityContext,
+            resources,
+            readinessProbe: { httpGet: { path: '/readyz', port: METRICS_PORT }, periodSeconds: 1 },
+            livenessProbe: { httpGet: { path: '/healthz', port: METRICS_PORT }, periodSeconds: 5 },
+            volumeMounts: [
+              { name: 'config', mountPath: '/etc/herd/config', readOnly: true },
+              { name: 'keys', mountPath: '/etc/herd/keys', readOnly: true },
+              { name: 'tmp', mountPath: '/tmp' },
+            ],
+          },
+          {
+            name: ECHO_CONTAINER,
+            image,
+            args: ['nodes/client/direct-echo.ts', 'serve', String(ECHO_PORT)],
+            securityContext,
+            resources,
+          },
+        ],
+        volumes: [
+          { name: 'config', configMap: { name } },
+          { name: 'keys', secret: { secretName: name, defaultMode: 0o440 } },
+          { name: 'tmp', emptyDir: { sizeLimit: '64Mi' } },
+        ],
+      },
+    },
+  ];
+}

@@ -1,0 +1,120 @@
+import path from 'node:path';
+import { exec } from '../host/exec.ts';
+import { type Machine, startMachine } from '../host/machine.ts';
+import type { Progress, Step } from '../host/progress.ts';
+import type { Run } from '../host/run.ts';
+import { waitFor } from '../host/wait.ts';
+import { buildPause, writePauseArchive } from '../image/pause.ts';
+import type { Delays } from '../wan/delays.ts';
+import { createNetwork, type Region } from '../wan/network.ts';
+import type { Binaries } from './build.ts';
+import { findCniPlugins } from './cni.ts';
+import { copyImages, importImages, startContainerd, unpackImages } from './containerd.ts';
+import { startControlPlane } from './control-plane.ts';
+import { startKubelet } from './node.ts';
+import { createAuthority } from './pki.ts';
+
+export interface ClusterOptions {
+  run: Run;
+  delays: Delays;
+  binaries: Binaries;
+  progress: Progress;
+  /** Archives of OCI images that the nodes have from the start; the faster way for those known by then. */
+  archives: readonly string[];
+}
+
+export interface Cluster {
+  /** Lets kubectl, from the machine's own network, do everything. Goes with the run. */
+  kubeconfigPath: string;
+  kubectlPath: string;
+  versions: { kubernetes: string; etcd: string; containerd: string };
+  /** One node in each, named like the region. */
+  regions: Region[];
+  /** Gives an archive of OCI images to every node. */
+  importImages(archive: string): Promise<void>;
+  /** Runs kubectl and returns its standard output; throws with what it said on failure. */
+  kubectl(args: readonly string[], input?: string): Promise<string>;
+  /** Ends everything and leaves the machine as it was; the same as closing the run. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts a real Kubernetes: a control plane, and one node for each region with the delays of a wide-area network
+ * between them. Returns when all nodes are Ready. When it throws, the run still has to be closed.
+ */
+export async function startCluster(options: ClusterOptions): Promise<Cluster> {
+  const { run, binaries, progress } = options;
+  return progress.step(`Starting Kubernetes ${binaries.versions.kubernetes}`, (step) =>
+    run.during(() => start(options, step)),
+  );
+}
+
+async function start({ run, delays, binaries, archives }: ClusterOptions, step: Step): Promise<Cluster> {
+  const pause = path.join(run.directory, 'pause.tar');
+  const [network, authority, init, cniPlugins] = await run.all([
+    createNetwork(run, delays),
+    createAuthority(path.join(run.directory, 'keys')),
+    buildPause(),
+    findCniPlugins(),
+    writePauseArchive(pause),
+  ]);
+  if (cniPlugins === undefined) throw new Error('the CNI plugins are not installed');
+  const [control, ...nodes] = await run.all([
+    startMachine(run, 'control', network.controlPlane.netns, init),
+    ...network.regions.map((region) => startMachine(run, region.name, region.netns, init)),
+  ]);
+  step.detail('control plane, images');
+  const [{ api, kubeconfigPath, nodeServer }] = await run.all([
+    startControlPlane(run, control, binaries, authority, network.controlPlane.address),
+    startContainerds(run, control, nodes, network.regions, cniPlugins, [pause, ...archives]),
+  ]);
+  await run.all(
+    network.regions.map((region, i) => startKubelet(run, nodes[i]!, region, binaries, authority, nodeServer)),
+  );
+  await waitFor(run, 'all nodes Ready', 90_000, async () => {
+    const ready = await api.readyNodes();
+    step.detail(`${ready.length} of ${nodes.length} nodes Ready`);
+    return ready.length === nodes.length || undefined;
+  });
+  api.close();
+  return describe(run, binaries, network.regions, nodes, kubeconfigPath);
+}
+
+async function startContainerds(
+  run: Run,
+  control: Machine,
+  nodes: Machine[],
+  regions: Region[],
+  cniPlugins: string,
+  archives: readonly string[],
+): Promise<void> {
+  const unpacked = await unpackImages(run, control, archives);
+  await run.all(
+    nodes.map(async (node, i) => {
+      await copyImages(run, unpacked, node);
+      await startContainerd(run, node, regions[i]!, cniPlugins);
+    }),
+  );
+}
+
+async function describe(
+  run: Run,
+  binaries: Binaries,
+  regions: Region[],
+  nodes: Machine[],
+  kubeconfigPath: string,
+): Promise<Cluster> {
+  const kubectlPath = binaries.path('kubectl');
+  return {
+    kubeconfigPath,
+    kubectlPath,
+    versions: { ...binaries.versions, containerd: (await exec('containerd', ['--version'])).split(' ')[2]! },
+    regions,
+    importImages: async (archive) => {
+      await Promise.all(nodes.map((node) => importImages(node, archive)));
+    },
+    kubectl: (args, input) =>
+      exec(kubectlPath, ['--kubeconfig', kubeconfigPath, ...args], input === undefined ? {} : { input }),
+    stop: () => run.close(),
+  };
+}
