@@ -76,6 +76,7 @@ function deployment({ image, nodeImage, namespaces }: InstallOptions): Manifest 
         spec: {
           serviceAccountName: name,
           enableServiceLinks: false,
+          dnsPolicy: 'Default', // nothing asks for a name
           terminationGracePeriodSeconds: 30,
           securityContext: {
             runAsNonRoot: true,

@@ -96,7 +96,7 @@ export function clientObjects(access: ZoneAccess, region: string, image: string)
     capabilities: { drop: ['ALL'] },
     readOnlyRootFilesystem: true,
   };
-  const resources = { requests: { cpu: '20m', memory: '64Mi' }, limits: { memory: '256Mi' } };
+  const resources = { requests: { cpu: '100m', memory: '128Mi' }, limits: { memory: '256Mi' } };
   return [
     {
       apiVersion: 'v1',
@@ -114,6 +114,8 @@ export function clientObjects(access: ZoneAccess, region: string, image: string)
         nodeSelector: { 'topology.kubernetes.io/region': region },
         automountServiceAccountToken: false,
         enableServiceLinks: false,
+        // Nothing asks for a name.
+        dnsPolicy: 'Default',
         terminationGracePeriodSeconds: 2,
         securityContext: {
           runAsNonRoot: true,

@@ -5,11 +5,6 @@ import path from 'node:path';
 import { programPath } from './exec.ts';
 import type { Run } from './run.ts';
 
-export interface Daemon {
-  pid: number;
-  log: string;
-}
-
 /** Put before a command, lets the kernel kill it should the lab die without a chance to clean up. */
 export const dieWithLab = ['setpriv', '--pdeathsig', 'KILL', '--'];
 
@@ -18,7 +13,7 @@ export const dieWithLab = ['setpriv', '--pdeathsig', 'KILL', '--'];
  * the lab alone.
  * When it ends by itself, that becomes the run's `failure`, with the end of its log.
  */
-export async function startDaemon(run: Run, name: string, command: readonly string[]): Promise<Daemon> {
+export async function startDaemon(run: Run, name: string, command: readonly string[]): Promise<void> {
   run.check();
   const log = path.join(run.directory, `${name}.log`);
   const file = await open(log, 'a');
@@ -34,7 +29,6 @@ export async function startDaemon(run: Run, name: string, command: readonly stri
       run.failure ??= new Error(`${name} ended (${signal ?? `status ${code}`}). It said last:\n${said}`);
     });
     await once(child, 'spawn');
-    return { pid: child.pid!, log };
   } finally {
     await file.close();
   }

@@ -10,7 +10,7 @@ const userId = 65532;
 const nodeProgram = 'usr/local/bin/node';
 
 export interface BuiltImages {
-  /** One archive with both images, for `Cluster.importImages`. */
+  /** One archive with both images. */
   archive: string;
   /** References, tagged by content: "herd.local/node:<12 hex>". The same files give the same reference. */
   node: string;

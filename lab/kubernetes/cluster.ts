@@ -9,7 +9,7 @@ import type { Delays } from '../wan/delays.ts';
 import { createNetwork, type Region } from '../wan/network.ts';
 import type { Binaries } from './build.ts';
 import { findCniPlugins } from './cni.ts';
-import { copyImages, importImages, startContainerd, unpackImages } from './containerd.ts';
+import { copyImages, startContainerd, unpackImages } from './containerd.ts';
 import { startControlPlane } from './control-plane.ts';
 import { startKubelet } from './node.ts';
 import { createAuthority } from './pki.ts';
@@ -19,7 +19,7 @@ export interface ClusterOptions {
   delays: Delays;
   binaries: Binaries;
   progress: Progress;
-  /** Archives of OCI images that the nodes have from the start; the faster way for those known by then. */
+  /** Archives of OCI images that the nodes have from the start. There is no registry to pull others from. */
   archives: readonly string[];
 }
 
@@ -30,10 +30,6 @@ export interface Cluster {
   versions: { kubernetes: string; etcd: string; containerd: string };
   /** One node in each, named like the region. */
   regions: Region[];
-  /** Gives an archive of OCI images to every node. */
-  importImages(archive: string): Promise<void>;
-  /** Runs kubectl and returns its standard output; throws with what it said on failure. */
-  kubectl(args: readonly string[], input?: string): Promise<string>;
   /** Ends everything and leaves the machine as it was; the same as closing the run. */
   stop(): Promise<void>;
 }
@@ -77,7 +73,14 @@ async function start({ run, delays, binaries, archives }: ClusterOptions, step: 
     return ready.length === nodes.length || undefined;
   });
   api.close();
-  return describe(run, binaries, network.regions, nodes, kubeconfigPath);
+  const containerd = (await exec('containerd', ['--version'])).split(' ')[2]!;
+  return {
+    kubeconfigPath,
+    kubectlPath: binaries.path('kubectl'),
+    versions: { ...binaries.versions, containerd },
+    regions: network.regions,
+    stop: () => run.close(),
+  };
 }
 
 async function startContainerds(
@@ -95,26 +98,4 @@ async function startContainerds(
       await startContainerd(run, node, regions[i]!, cniPlugins);
     }),
   );
-}
-
-async function describe(
-  run: Run,
-  binaries: Binaries,
-  regions: Region[],
-  nodes: Machine[],
-  kubeconfigPath: string,
-): Promise<Cluster> {
-  const kubectlPath = binaries.path('kubectl');
-  return {
-    kubeconfigPath,
-    kubectlPath,
-    versions: { ...binaries.versions, containerd: (await exec('containerd', ['--version'])).split(' ')[2]! },
-    regions,
-    importImages: async (archive) => {
-      await Promise.all(nodes.map((node) => importImages(node, archive)));
-    },
-    kubectl: (args, input) =>
-      exec(kubectlPath, ['--kubeconfig', kubeconfigPath, ...args], input === undefined ? {} : { input }),
-    stop: () => run.close(),
-  };
 }

@@ -53,11 +53,6 @@ export async function startContainerd(run: Run, machine: Machine, region: Region
   await waitFor(run, `containerd in ${region.name}`, 20_000, () => machine.exec('ctr', ['version']));
 }
 
-/** Imports an archive of OCI images into a running containerd; nodes have no registry to pull from. */
-export async function importImages(machine: Machine, archive: string): Promise<void> {
-  await machine.exec('ctr', ['--namespace', 'k8s.io', 'images', 'import', archive]);
-}
-
 /**
  * Pods get routed links (ptp) instead of a bridge: a Service's address then works between two pods of one node without
  * bridge netfilter, a kernel module that the lab would have to load. No NAT: pods see each other's addresses.

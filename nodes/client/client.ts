@@ -47,8 +47,8 @@ const RING_WAIT_US = 30 * SECOND_US;
 const CALL_SILENCE_US = 5 * SECOND_US;
 /** SETUP and ANSWER are repeated this often: 200 ms, about one round trip. */
 const REPEAT_TICKS = 10;
-/** END is said this often: all lost is rarer than the five seconds of silence are long. */
-const END_TICKS = 5;
+/** END is said for half a second: longer than a stall that empties queues, shorter than anybody redials. */
+const END_TICKS = 25;
 const NO_VOICE: VoiceIo = { next: (into) => into.fill(0xff), heard: () => {} };
 
 type Attachment =

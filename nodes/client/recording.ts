@@ -4,13 +4,17 @@ import type { VoiceTiming } from './call.ts';
 import { MULAW_SILENCE } from './g711.ts';
 
 /**
- * What a client hears of one call, put in order by a jitter buffer of fixed delay, with the paper's numbers for every
- * second of it (section 4.3.2: latency and loss, each second).
+ * What a client hears of one call, put in order by a jitter buffer, with the paper's numbers for every second of it
+ * (section 4.3.2: latency and loss, each second).
  *
- * A frame is played JITTER_US after the instant at which it would have come had it been as fast as the first one; a
- * frame that comes after its instant is late and counts as lost, as it is for a listener.
+ * A frame is played JITTER_US after the instant at which it would have come had it been as fast as the first one. One
+ * that comes after its instant is lost, as it is for a listener, and playing is put off so that its successors are in
+ * time again; when frames have come too early for two seconds, one is left out to catch up. Both cost a frame and are
+ * counted as late: the delay that is reported is the one that was waited for.
  */
 const JITTER_US = 40 * MILLISECOND_US;
+/** Frames over which earliness is judged: two seconds. */
+const EARLY_FRAMES = 100;
 const FRAMES_PER_SECOND = 1_000_000 / TICK_US;
 /** A loss is hidden by the frame before it, once (the simplest concealment); longer gaps are silent. */
 const CONCEALED_FRAMES = 1;
@@ -38,6 +42,8 @@ export class Recording {
   readonly #playoutUs: Float64Array;
   readonly #present: Uint8Array;
   #late = 0;
+  #earliestUs = Number.POSITIVE_INFINITY;
+  #judged = 0;
   /** When frame 0 is played; unknown before the first frame. */
   #playsAt: Micros | undefined;
 
@@ -57,13 +63,32 @@ export class Recording {
     const playsAt = this.#playsAt + counter * TICK_US;
     if (now > playsAt) {
       this.#late += 1;
+      this.#playsAt = now - counter * TICK_US + JITTER_US;
+      this.#judge();
       return;
+    }
+    this.#earliestUs = Math.min(this.#earliestUs, playsAt - now);
+    this.#judged += 1;
+    if (this.#judged === EARLY_FRAMES) {
+      const early = this.#earliestUs > JITTER_US + TICK_US;
+      this.#judge();
+      if (early) {
+        this.#late += 1;
+        this.#playsAt -= TICK_US;
+        return;
+      }
     }
     this.#present[counter] = 1;
     this.#voice.set(frame, counter * this.#voiceBytes);
     this.#oneWayUs[counter] = timing.oneWayUs;
     this.#roundTripUs[counter] = timing.roundTripUs ?? Number.NaN;
     this.#playoutUs[counter] = playsAt - now;
+  }
+
+  /** Begins a new window of earliness. */
+  #judge(): void {
+    this.#earliestUs = Number.POSITIVE_INFINITY;
+    this.#judged = 0;
   }
 
   /** Whether the last frame's instant has passed. */

@@ -14,6 +14,7 @@ export const DROP_REASONS = [
   'outbox_full', // more datagrams in a tick than the ring holds
   'inbox_full', // more arrivals in a tick than the ring holds
   'queue_full', // oldest of a bounded queue made room for the newest
+  'queue_standing', // a queue that was long for a whole second gave up its oldest, to be on time again
   'unknown_circuit', // circuit id that the link does not carry
   'unknown_cookie', // SETUP for a callee that is not registered here
   'channel_busy', // a cell for a client whose channel carries another call

@@ -18,6 +18,8 @@ export interface DatagramIo {
 /** A tick's worth of a thousand clients' datagrams, as the kernel counts them (768 bytes each for 300); it may grant less. */
 const RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024;
 
+const ADDRESSES_MAX = 65_536;
+
 export async function openUdp(port: number, drops: DropCounters): Promise<DatagramIo> {
   const socket = dgram.createSocket({
     type: 'udp4',
@@ -35,16 +37,16 @@ export async function openUdp(port: number, drops: DropCounters): Promise<Datagr
   }
   // A send error (no route just now) is a lost datagram, as on any path.
   socket.on('error', () => {});
+  const addresses = new AddressCache();
   let into: PacketRing | undefined;
   let arrived = 0;
   socket.on('message', (bytes, { address, port: from }) => {
     arrived += 1;
     const offset = into?.reserve() ?? -1;
     if (!into || offset < 0) return drops.add('inbox_full');
-    const endpoint = parseEndpoint(`${address}:${from}`);
-    if (endpoint === undefined || bytes.length > into.slotBytes) return drops.add('truncated');
+    if (bytes.length > into.slotBytes) return drops.add('truncated');
     bytes.copy(into.bytes, offset);
-    into.push(endpoint, bytes.length);
+    into.push(addresses.endpoint(address, from), bytes.length);
   });
   return {
     async drain(inbox) {
@@ -68,9 +70,37 @@ export async function openUdp(port: number, drops: DropCounters): Promise<Datagr
           () => {},
         );
       }
-      // Sends that the kernel did not take at once read the ring until their callback: one turn lets them finish.
+      // Sends that the kernel did not take at once still read the ring: one turn lets them finish.
       await turn();
     },
     close: () => socket.close(),
   };
+}
+
+/** node:dgram speaks of addresses as text; converting each packet's anew would cost more than the packet. */
+class AddressCache {
+  /** BOUNDED: ADDRESSES_MAX each, then emptied. */
+  readonly #byText = new Map<string, number>();
+  readonly #byNumber = new Map<number, string>();
+
+  endpoint(address: string, port: number): Endpoint {
+    let ip = this.#byText.get(address);
+    if (ip === undefined) {
+      if (this.#byText.size >= ADDRESSES_MAX) this.#byText.clear();
+      ip = (parseEndpoint(`${address}:1`)! - 1) / 65536;
+      this.#byText.set(address, ip);
+    }
+    return (ip * 65536 + port) as Endpoint;
+  }
+
+  text(endpoint: Endpoint): string {
+    const ip = Math.floor(endpoint / 65536);
+    let text = this.#byNumber.get(ip);
+    if (text === undefined) {
+      if (this.#byNumber.size >= ADDRESSES_MAX) this.#byNumber.clear();
+      text = endpointAddress(endpoint);
+      this.#byNumber.set(ip, text);
+    }
+    return text;
+  }
 }

@@ -1,31 +1,26 @@
 import type { ConsensusNode, View } from '../config/consensus.ts';
 import type { DropCounters } from '../core/drop.ts';
+import { CellQueue } from '../core/queue.ts';
 import type { PacketRing } from '../core/ring.ts';
 import type { Micros } from '../core/units.ts';
-import { MESH_COMMAND, MESH_HEADER_BYTES, MESSAGE_KIND, QUEUE_CELLS_MAX } from '../wire/constants.ts';
+import { MESH_COMMAND, MESH_HEADER_BYTES, MESSAGE_KIND, QUEUE_TICKS_MAX } from '../wire/constants.ts';
 import type { Link, Links } from './links.ts';
 
 /**
  * The mesh among mixes and rendezvous of all zones (WIRE.md 4).
  *
  * Property: on a link that is up, every tick sends exactly `cellsPerTick` cells of one size, whatever is queued. Cells
- * wait at most QUEUE_CELLS_MAX ticks; then the oldest makes room, whosever it is.
+ * wait at most QUEUE_TICKS_MAX ticks; then the oldest makes room, whosever it is.
  */
 export interface MeshPeer {
   readonly kind: 'mesh';
   readonly tag: string;
 }
 
-interface MeshQueue {
-  readonly bytes: Buffer;
-  head: number;
-  count: number;
-}
-
 interface MeshLink<P> {
   readonly node: ConsensusNode;
   link: Link<P> | undefined;
-  readonly queue: MeshQueue;
+  readonly queue: CellQueue;
   nextCircuit: number;
 }
 
@@ -74,8 +69,8 @@ export class Mesh<P> {
       const link = initiates(this.#ownTag, tag)
         ? this.#links.connect(now, peer(node), node.linkKey, node.endpoint)
         : undefined;
-      const bytes = Buffer.alloc(this.#capacity() * this.#cellBytes);
-      this.#peers.set(tag, { node, link, queue: { bytes, head: 0, count: 0 }, nextCircuit: link ? 1 : 2 });
+      const queue = new CellQueue(this.#cellBytes, this.#cellsPerTick * QUEUE_TICKS_MAX);
+      this.#peers.set(tag, { node, link, queue, nextCircuit: link ? 1 : 2 });
     }
   }
 
@@ -112,14 +107,8 @@ export class Mesh<P> {
     const peer = this.#peers.get(tag);
     if (!peer) return this.#drops.add('unknown_circuit');
     const { queue } = peer;
-    const capacity = this.#capacity();
-    if (queue.count === capacity) {
-      queue.head = (queue.head + 1) % capacity;
-      queue.count -= 1;
-      this.#drops.add('queue_full');
-    }
-    const at = ((queue.head + queue.count) % capacity) * this.#cellBytes;
-    queue.count += 1;
+    const { offset: at, full } = queue.push();
+    if (full) this.#drops.add('queue_full');
     queue.bytes.writeUInt32BE(MESSAGE_KIND.mesh * 0x100_0000 + command * 0x1_0000, at);
     queue.bytes.writeUInt32BE(circuit, at + 4);
     body.copy(queue.bytes, at + MESH_HEADER_BYTES, offset, offset + length);
@@ -133,20 +122,17 @@ export class Mesh<P> {
       for (let cell = 0; cell < this.#cellsPerTick; cell += 1) {
         const offset = this.#links.reserve(link, outbox);
         if (offset < 0) break;
-        if (queue.count > 0) {
-          queue.bytes.copy(outbox.bytes, offset, queue.head * this.#cellBytes, (queue.head + 1) * this.#cellBytes);
-          queue.head = (queue.head + 1) % this.#capacity();
-          queue.count -= 1;
+        const front = queue.front();
+        if (front !== undefined) {
+          queue.bytes.copy(outbox.bytes, offset, front, front + this.#cellBytes);
+          queue.drop();
         } else {
           outbox.bytes.fill(0, offset, offset + this.#cellBytes);
           outbox.bytes.writeUInt32BE(MESSAGE_KIND.mesh * 0x100_0000 + MESH_COMMAND.pad * 0x1_0000, offset);
         }
         this.#links.send(link, outbox, this.#cellBytes);
       }
+      if (queue.settle()) this.#drops.add('queue_standing');
     }
-  }
-
-  #capacity(): number {
-    return this.#cellsPerTick * QUEUE_CELLS_MAX;
   }
 }

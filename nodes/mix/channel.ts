@@ -1,3 +1,4 @@
+import { CellQueue } from '../core/queue.ts';
 import type { Micros } from '../core/units.ts';
 import { SECOND_US } from '../core/units.ts';
 import { Aead } from '../crypto/aead.ts';
@@ -5,7 +6,7 @@ import { deriveKey, wipe } from '../crypto/keys.ts';
 import { CodingKeystream } from '../crypto/keystream.ts';
 import type { TransportKeys } from '../crypto/noise.ts';
 import { ReplayWindow } from '../crypto/replay.ts';
-import { GRANT, type Grant, QUEUE_CELLS_MAX } from '../wire/constants.ts';
+import { GRANT, type Grant, QUEUE_TICKS_MAX } from '../wire/constants.ts';
 
 /**
  * One channel as its mix sees it: the attached clients, and which of them has it.
@@ -83,22 +84,19 @@ interface Holder {
 
 export class Channel {
   readonly id: number;
-  readonly #relayBytes: number;
   /** By slot. BOUNDED: clientsPerChannel. */
   readonly clients: (Client | undefined)[];
   #holder: Holder | undefined;
-  /** Cells on their way down to the holder. BOUNDED: QUEUE_CELLS_MAX, the oldest makes room. */
-  readonly #queue: Buffer;
-  #queued = 0;
+  /** Cells on their way down to the holder. */
+  readonly #queue: CellQueue;
   /** Counter of downstream frames: the nonce of control and media, never set back while a key lives. */
   down = 0;
   #rotation = 0;
 
   constructor(id: number, clientsPerChannel: number, relayBytes: number) {
     this.id = id;
-    this.#relayBytes = relayBytes;
     this.clients = new Array(clientsPerChannel).fill(undefined);
-    this.#queue = Buffer.alloc(QUEUE_CELLS_MAX * relayBytes);
+    this.#queue = new CellQueue(relayBytes, QUEUE_TICKS_MAX);
   }
 
   get holder(): Client | undefined {
@@ -117,7 +115,7 @@ export class Channel {
       return true;
     }
     this.#holder = { client, wanted, heardAt: now };
-    this.#queued = 0;
+    this.#queue.clear();
     this.tell(client, GRANT.granted);
     return true;
   }
@@ -141,7 +139,7 @@ export class Channel {
     if (!this.#holder) return;
     this.tell(this.#holder.client, GRANT.idle);
     this.#holder = undefined;
-    this.#queued = 0;
+    this.#queue.clear();
   }
 
   expire(now: Micros): void {
@@ -150,23 +148,23 @@ export class Channel {
 
   /** Queues a relay cell for the holder; true if the oldest had to make room. */
   queueDown(cell: Buffer): boolean {
-    const full = this.#queued === QUEUE_CELLS_MAX;
-    if (full) {
-      this.#queue.copyWithin(0, this.#relayBytes);
-      this.#queued -= 1;
-    }
-    cell.copy(this.#queue, this.#queued * this.#relayBytes, 0, this.#relayBytes);
-    this.#queued += 1;
+    const { offset, full } = this.#queue.push();
+    cell.copy(this.#queue.bytes, offset, 0, this.#queue.cellBytes);
     return full;
   }
 
-  /** Copies the next cell for the holder into `into`; false if there is none. */
+  /** Once per tick: copies the next cell for the holder into `into`; false if there is none. */
   takeDown(into: Buffer, offset: number): boolean {
-    if (this.#queued === 0) return false;
-    this.#queue.copy(into, offset, 0, this.#relayBytes);
-    this.#queue.copyWithin(0, this.#relayBytes);
-    this.#queued -= 1;
+    const front = this.#queue.front();
+    if (front === undefined) return false;
+    this.#queue.bytes.copy(into, offset, front, front + this.#queue.cellBytes);
+    this.#queue.drop();
     return true;
+  }
+
+  /** Once per tick, after `takeDown`: true if a cell that only stood in the way was given up. */
+  settle(): boolean {
+    return this.#queue.settle();
   }
 
   /** Whom this tick's control cell addresses: a client whose grant has changed, else the next in rotation. */

@@ -330,6 +330,7 @@ export class Mix implements Machine {
     if (holder && channel.takeDown(bytes, mediaAt)) holder.cellSend.seal(bytes, mediaAt, this.#geometry.relay, down);
     else this.#options.entropy(bytes.subarray(mediaAt, mediaAt + this.#geometry.mix));
     this.#links.send(link, outbox, this.#geometry.down);
+    if (channel.settle()) this.#options.drops.add('queue_standing');
   }
 
   #expire(now: Micros): void {

@@ -1,6 +1,7 @@
 import { nodeTag, type View } from '../config/consensus.ts';
 import type { DropCounters } from '../core/drop.ts';
 import type { Entropy, Machine } from '../core/machine.ts';
+import { CellQueue } from '../core/queue.ts';
 import { type PacketRing, xorWords } from '../core/ring.ts';
 import type { Micros } from '../core/units.ts';
 import type { Identity } from '../crypto/keys.ts';
@@ -8,13 +9,14 @@ import { type Link, Links } from '../link/links.ts';
 import {
   A1_BYTES,
   A2_BYTES,
+  COUNTER_BYTES,
   GEOMETRY,
   type Geometry,
   MANIFEST_PRESENT,
   MANIFEST_SEQUENCE_MASK,
   MESSAGE_KIND,
   manifestBytes,
-  QUEUE_CELLS_MAX,
+  QUEUE_TICKS_MAX,
   ROUND_HEADER_BYTES,
   roundBytes,
   SIGNAL_BYTES,
@@ -42,12 +44,10 @@ interface MixPeer {
 }
 type Peer = ClientPeer | MixPeer;
 
-/** Per slot: who it is, and up to QUEUE_CELLS_MAX packets that wait for a round. */
+/** A place in a channel: who has it, and its packets that wait for a round: s and B of each. */
 interface Slot {
   link: Link<Peer> | undefined;
-  queued: number;
-  readonly sequences: Uint32Array;
-  readonly cells: Uint32Array;
+  readonly queue: CellQueue;
   /** The newest signal cell and its s, until it is forwarded. */
   signalSequence: number;
   readonly signal: Buffer;
@@ -60,9 +60,8 @@ interface SuperpeerChannel {
   readonly slots: Slot[];
   round: number;
   rotation: number;
-  /** Downstream frames that wait for a tick. BOUNDED: QUEUE_CELLS_MAX. */
-  readonly down: Buffer;
-  downQueued: number;
+  /** Downstream frames that wait for a tick. */
+  readonly down: CellQueue;
 }
 
 /** BOUNDED: clients that wait for the mix's answer to their ATTACH. */
@@ -88,12 +87,14 @@ export class Superpeer implements Machine {
   /** By handle. BOUNDED: WAITING_MAX, the oldest makes room. */
   readonly #waiting = new Map<number, Link<Peer>>();
   #nextHandle = 1;
+  readonly #cover: Buffer;
 
   constructor(options: SuperpeerOptions) {
     this.#options = options;
     const { params } = options.view.own;
     this.#geometry = GEOMETRY[params.profile];
     this.#clientsPerChannel = params.clientsPerChannel;
+    this.#cover = Buffer.alloc(this.#geometry.down);
     this.#tag = nodeTag(options.identity.link.publicKey);
     this.#links = new Links<Peer>({
       self: options.identity.link,
@@ -172,18 +173,12 @@ export class Superpeer implements Machine {
     if (length !== this.#geometry.up) return drops.add('truncated');
     if (!peer.place) return drops.add('not_attached');
     const slot = peer.place.channel.slots[peer.place.slot]!;
-    const cellWords = this.#geometry.mix / 4;
-    if (slot.queued === QUEUE_CELLS_MAX) {
-      slot.queued -= 1;
-      slot.sequences.copyWithin(0, 1);
-      slot.cells.copyWithin(0, cellWords);
-      drops.add('queue_full');
-    }
+    const { offset: at, full } = slot.queue.push();
+    if (full) drops.add('queue_full');
     const sequence = inbox.bytes.readUInt32BE(offset + 4);
-    slot.sequences[slot.queued] = sequence;
-    const cellAt = (offset + UP_HEADER_BYTES + SIGNAL_BYTES) / 4;
-    slot.cells.set(inbox.words.subarray(cellAt, cellAt + cellWords), slot.queued * cellWords);
-    slot.queued += 1;
+    const cellAt = offset + UP_HEADER_BYTES + SIGNAL_BYTES;
+    slot.queue.bytes.writeUInt32BE(sequence, at);
+    inbox.bytes.copy(slot.queue.bytes, at + COUNTER_BYTES, cellAt, cellAt + this.#geometry.mix);
     slot.signalSequence = sequence;
     inbox.bytes.copy(slot.signal, 0, offset + UP_HEADER_BYTES, offset + UP_HEADER_BYTES + SIGNAL_BYTES);
   }
@@ -230,13 +225,9 @@ export class Superpeer implements Machine {
     if (message.length !== this.#geometry.down) return drops.add('truncated');
     const channel = this.#channels.get(message.readUInt16BE(2));
     if (channel?.mixTag !== peer.tag) return drops.add('not_attached');
-    if (channel.downQueued === QUEUE_CELLS_MAX) {
-      channel.down.copyWithin(0, this.#geometry.down);
-      channel.downQueued -= 1;
-      drops.add('queue_full');
-    }
-    message.copy(channel.down, channel.downQueued * this.#geometry.down);
-    channel.downQueued += 1;
+    const { offset, full } = channel.down.push();
+    if (full) drops.add('queue_full');
+    message.copy(channel.down.bytes, offset);
   }
 
   #sendRound(channel: SuperpeerChannel, outbox: PacketRing): void {
@@ -254,14 +245,17 @@ export class Superpeer implements Machine {
     channel.round = (channel.round + 1) >>> 0;
     const codedWord = (offset + length) / 4 - cellWords;
     for (const [index, slot] of channel.slots.entries()) {
-      if (slot.queued === 0) continue;
-      if (offset >= 0) {
-        bytes[offset + ROUND_HEADER_BYTES + index] = MANIFEST_PRESENT | (slot.sequences[0]! & MANIFEST_SEQUENCE_MASK);
-        xorWords(words, codedWord, slot.cells, 0, cellWords);
+      const { queue } = slot;
+      const front = queue.front();
+      if (front !== undefined) {
+        if (offset >= 0) {
+          const sequence = queue.bytes.readUInt32BE(front);
+          bytes[offset + ROUND_HEADER_BYTES + index] = MANIFEST_PRESENT | (sequence & MANIFEST_SEQUENCE_MASK);
+          xorWords(words, codedWord, queue.words, (front + COUNTER_BYTES) / 4, cellWords);
+        }
+        queue.drop();
       }
-      slot.queued -= 1;
-      slot.sequences.copyWithin(0, 1);
-      slot.cells.copyWithin(0, cellWords);
+      if (queue.settle()) this.#options.drops.add('queue_standing');
     }
     if (offset >= 0) this.#links.send(link!, outbox, length);
   }
@@ -284,22 +278,21 @@ export class Superpeer implements Machine {
   }
 
   #sendDown(channel: SuperpeerChannel, outbox: PacketRing): void {
-    const { down } = this.#geometry;
-    const frame = channel.down.subarray(0, down);
+    const length = this.#geometry.down;
+    const front = channel.down.front();
+    const frame = front === undefined ? this.#cover : channel.down.bytes.subarray(front, front + length);
     // Nothing came from the mix in time: the clients' links carry a frame all the same, one that opens for nobody.
-    if (channel.downQueued === 0) this.#options.entropy(frame.subarray(4));
+    if (front === undefined) this.#options.entropy(this.#cover);
     for (const slot of channel.slots) {
       if (!slot.link) continue;
       const offset = this.#links.reserve(slot.link, outbox);
       if (offset < 0) continue;
       frame.copy(outbox.bytes, offset);
       outbox.bytes.writeUInt32BE(MESSAGE_KIND.down * 0x100_0000 + channel.id, offset);
-      this.#links.send(slot.link, outbox, down);
+      this.#links.send(slot.link, outbox, length);
     }
-    if (channel.downQueued > 0) {
-      channel.downQueued -= 1;
-      channel.down.copyWithin(0, down);
-    }
+    if (front !== undefined) channel.down.drop();
+    if (channel.down.settle()) this.#options.drops.add('queue_standing');
   }
 
   #gone(link: Link<Peer>): void {
@@ -310,7 +303,7 @@ export class Superpeer implements Machine {
     if (!peer.place) return;
     const slot = peer.place.channel.slots[peer.place.slot]!;
     slot.link = undefined;
-    slot.queued = 0;
+    slot.queue.clear();
     slot.signalSequence = -1;
     peer.place = undefined;
   }
@@ -320,14 +313,12 @@ export class Superpeer implements Machine {
       { length: this.#clientsPerChannel },
       (): Slot => ({
         link: undefined,
-        queued: 0,
-        sequences: new Uint32Array(QUEUE_CELLS_MAX),
-        cells: new Uint32Array((QUEUE_CELLS_MAX * this.#geometry.mix) / 4),
+        queue: new CellQueue(COUNTER_BYTES + this.#geometry.mix, QUEUE_TICKS_MAX),
         signalSequence: -1,
         signal: Buffer.alloc(SIGNAL_BYTES),
       }),
     );
-    const down = Buffer.alloc(QUEUE_CELLS_MAX * this.#geometry.down);
-    return { id, mixTag, slots, round: 0, rotation: 0, down, downQueued: 0 };
+    const down = new CellQueue(this.#geometry.down, QUEUE_TICKS_MAX);
+    return { id, mixTag, slots, round: 0, rotation: 0, down };
   }
 }

@@ -124,5 +124,5 @@ assert((UP_HEADER_BYTES + SIGNAL_BYTES) % 4 === 0 && (DOWN_HEADER_BYTES + CONTRO
 
 /** One cell per link and tick: the packet time of G.711 softphones. */
 export const TICK_US = 20_000;
-/** A slot's queue absorbs one tick of jitter and the drift of two clocks; longer would only be delay. */
-export const QUEUE_CELLS_MAX = 2;
+/** Ticks for which a queue holds on to cells: a stall of 100 ms loses nothing; longer would be delay nobody can talk over. */
+export const QUEUE_TICKS_MAX = 5;

@@ -48,6 +48,7 @@ export function nodeStatefulSet(node: NodePod): NodeStatefulSet {
         spec: {
           automountServiceAccountToken: false,
           enableServiceLinks: false,
+          dnsPolicy: 'Default', // nothing asks for a name
           terminationGracePeriodSeconds: 5,
           nodeSelector: { [regionLabel]: node.region },
           // The group lets the daemon read the mounted seeds, whose files nobody else may.
@@ -68,7 +69,7 @@ export function nodeStatefulSet(node: NodePod): NodeStatefulSet {
               ports: [node.port, { name: 'metrics', containerPort: ports.metrics, protocol: 'TCP' }],
               livenessProbe: { ...probe('/healthz'), periodSeconds: 10, failureThreshold: 3, initialDelaySeconds: 10 },
               readinessProbe: { ...probe('/readyz'), periodSeconds: 1 },
-              resources: { requests: { cpu: '20m', memory: '64Mi' }, limits: { memory: '256Mi' } },
+              resources: { requests: { cpu: '200m', memory: '128Mi' }, limits: { memory: '256Mi' } },
               securityContext: {
                 allowPrivilegeEscalation: false,
                 readOnlyRootFilesystem: true,
