@@ -10,11 +10,12 @@ import { join } from 'node:path';
 import { KubeClient } from '../../../operator/kube/client.ts';
 import type { Cluster } from '../../../operator/kube/cluster.ts';
 
-/** The folder that has etcd, kube-apiserver and kube-controller-manager; the suites skip without it. */
-export const binaries = process.env.HERD_KUBERNETES_BIN;
-export const skip = binaries
-  ? false
-  : 'HERD_KUBERNETES_BIN names no folder with etcd, kube-apiserver and kube-controller-manager';
+/** The folders that have kube-apiserver and kube-controller-manager, and etcd, separated by a colon; the suites skip without them. */
+const folders = process.env.HERD_KUBERNETES_BIN?.split(':') ?? [];
+export const skip =
+  folders.length > 0
+    ? false
+    : 'HERD_KUBERNETES_BIN names no folders with etcd, kube-apiserver and kube-controller-manager';
 
 const adminToken = 'admin-token';
 const operatorToken = 'operator-token';
@@ -43,7 +44,10 @@ export async function startControlPlane(options: { controllers: boolean }): Prom
   };
   try {
     const run = (name: string, args: string[]) => {
-      const child = spawn(join(binaries!, name), args, { stdio: ['ignore', 'ignore', 'pipe'] });
+      const child = spawn(name, args, {
+        stdio: ['ignore', 'ignore', 'pipe'],
+        env: { ...process.env, PATH: folders.join(':') },
+      });
       child.stderr!.pipe(createWriteStream(join(folder, `${name}.log`)));
       processes.push(child);
     };

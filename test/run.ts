@@ -1,0 +1,111 @@
+import { spawn } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import path from 'node:path';
+import { installPackages } from '../lab/host/packages.ts';
+import { checkPrerequisites, describeProblems } from '../lab/host/prerequisites.ts';
+import { Progress } from '../lab/host/progress.ts';
+import { buildKubernetes } from '../lab/kubernetes/build.ts';
+
+/**
+ * `npm test`: types and lint, then everything that needs no cluster, then what needs a real Kubernetes, where the
+ * machine can run one. Says at the end how many tests passed and failed, over all of them.
+ *
+ *   npm test              all
+ *   npm test -- --fast    without a cluster
+ */
+const root = path.join(import.meta.dirname, '..');
+const FAST = ['unit', 'sim', 'fuzz', 'vectors'];
+const WITH_KUBERNETES = ['kube', 'e2e'];
+
+interface Tally {
+  passed: number;
+  failed: number;
+  skipped: number;
+}
+
+function testFiles(folders: readonly string[]): string[] {
+  return folders.flatMap((folder) => {
+    const directory = path.join(root, 'test', folder);
+    try {
+      return readdirSync(directory, { recursive: true, encoding: 'utf8' })
+        .filter((file) => file.endsWith('.test.ts'))
+        .map((file) => path.join('test', folder, file))
+        .sort();
+    } catch {
+      return [];
+    }
+  });
+}
+
+/** Runs a command with its output shown; its exit code. */
+function command(program: string, args: readonly string[]): Promise<number> {
+  const child = spawn(program, args, { cwd: root, stdio: 'inherit' });
+  return new Promise((resolve) => child.on('close', (code) => resolve(code ?? 1)));
+}
+
+/** Runs test files and counts; a file that dies without a count is a failure. */
+function suite(files: readonly string[], env: Record<string, string>, serial: boolean): Promise<Tally> {
+  if (files.length === 0) return Promise.resolve({ passed: 0, failed: 0, skipped: 0 });
+  const args = ['--test', '--test-reporter=spec', ...(serial ? ['--test-concurrency=1'] : []), ...files];
+  const child = spawn(process.execPath, args, {
+    cwd: root,
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, ...env },
+  });
+  let tail = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    process.stdout.write(text);
+    tail = (tail + text).slice(-200_000);
+  });
+  return new Promise((resolve) => {
+    child.on('close', (code) => {
+      const count = (name: string) => Number(new RegExp(`^ℹ ${name} (\\d+)$`, 'm').exec(tail)?.[1] ?? 0);
+      const failed = count('fail') + count('cancelled');
+      resolve({ passed: count('pass'), failed: code !== 0 && failed === 0 ? 1 : failed, skipped: count('skipped') });
+    });
+  });
+}
+
+function add(total: Tally, more: Tally): void {
+  total.passed += more.passed;
+  total.failed += more.failed;
+  total.skipped += more.skipped;
+}
+
+async function main(): Promise<number> {
+  const total: Tally = { passed: 0, failed: 0, skipped: 0 };
+  const bin = (name: string) => path.join(root, 'node_modules', '.bin', name);
+  for (const check of [[bin('tsc')], [bin('biome'), 'ci', '--error-on-warnings']]) {
+    const [program, ...args] = check;
+    add(
+      total,
+      (await command(program!, args)) === 0
+        ? { passed: 1, failed: 0, skipped: 0 }
+        : { passed: 0, failed: 1, skipped: 0 },
+    );
+  }
+  const fastOnly = process.argv.includes('--fast');
+  const prerequisites = fastOnly ? undefined : await checkPrerequisites();
+  const canRunCluster = prerequisites !== undefined && prerequisites.problems.length === 0;
+  const progress = new Progress(process.stderr);
+  if (canRunCluster && prerequisites.packages.length > 0) await installPackages(prerequisites.packages, progress);
+  add(total, await suite(testFiles(FAST), {}, false));
+  if (canRunCluster) {
+    const binaries = await buildKubernetes(progress);
+    const folders = ['kube-apiserver', 'etcd'].map((program) => path.dirname(binaries.path(program)));
+    const env = { HERD_KUBERNETES_BIN: folders.join(':') };
+    add(total, await suite(testFiles(WITH_KUBERNETES), env, true));
+  } else if (!fastOnly) {
+    const files = testFiles(WITH_KUBERNETES);
+    console.log(`Left out, since this machine cannot run a cluster: ${files.join(', ')}`);
+    console.log(describeProblems(prerequisites!.problems));
+    total.skipped += files.length;
+    // In CI the end-to-end test must have run: a machine that cannot is a failure, not an excuse.
+    if (process.env.CI) total.failed += 1;
+  }
+  const skipped = total.skipped > 0 ? `, ${total.skipped} skipped` : '';
+  console.log(`${total.passed} passed, ${total.failed} failed${skipped}`);
+  return total.failed === 0 ? 0 : 1;
+}
+
+process.exitCode = await main();
