@@ -17,6 +17,7 @@ export const DROP_REASONS = [
   'queue_standing', // a queue that was long for a whole second gave up its oldest, to be on time again
   'unknown_circuit', // circuit id that the link does not carry
   'unknown_cookie', // SETUP for a callee that is not registered here
+  'foreign_mix', // CREATE from a mix of another zone
   'channel_busy', // a cell for a client whose channel carries another call
   'coding_collision', // what is left after cancelling is neither silence nor the speaker's cell
   'bad_manifest', // a round names a slot that is not attached, or a sequence number it cannot have

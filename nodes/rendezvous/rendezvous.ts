@@ -75,6 +75,8 @@ export class Rendezvous implements Machine {
   readonly #links: Links<MeshPeer>;
   readonly #mesh: Mesh<MeshPeer>;
   #meshByKey = new Map<string, MeshPeer>();
+  /** Tags of the own zone's mixes: another zone's have no clients here. */
+  #ownMixes = new Set<string>();
   /** By mix tag and circuit id. */
   readonly #circuits = new Map<string, Circuit>();
   /** By cookie; the newest circuit of a client counts. */
@@ -109,6 +111,8 @@ export class Rendezvous implements Machine {
         .filter((node) => initiates(node.tag, this.#tag))
         .map((node) => [node.linkKey.toString('hex'), { kind: 'mesh', tag: node.tag }]),
     );
+    const mixes = view.own.nodes.filter(({ role }) => role === 'mix');
+    this.#ownMixes = new Set(mixes.map(({ tag }) => tag));
     this.#mesh.update(now, view, (node) => ({ kind: 'mesh', tag: node.tag }));
   }
 
@@ -159,6 +163,7 @@ export class Rendezvous implements Machine {
 
   #create(mixTag: string, id: number, body: Buffer): void {
     const { drops, identity } = this.#options;
+    if (!this.#ownMixes.has(mixTag)) return drops.add('foreign_mix');
     const state = new Handshake({ pattern: 'IK', initiator: false, prologue: PROLOGUE.circuit, local: identity.link });
     if (!state.read(body.subarray(0, C1_BYTES))) return drops.add('bad_handshake');
     if (this.#circuits.size >= CIRCUITS_MAX) return drops.add('table_full');

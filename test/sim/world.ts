@@ -25,11 +25,16 @@ export interface Host {
   readonly phaseUs: number;
 }
 
+interface Station {
+  readonly host: Host;
+  /** On their way to the host. BOUNDED: by what is sent within the longest delay. */
+  mail: Datagram[];
+}
+
 interface Datagram {
   readonly at: Micros;
   readonly order: number;
   readonly from: Endpoint;
-  readonly to: Endpoint;
   readonly bytes: Buffer;
 }
 
@@ -46,10 +51,8 @@ export const START_US: Micros = 1_800_000_000 * SECOND_US;
 
 export class World {
   readonly random: SeededRandom;
-  readonly hosts = new Map<Endpoint, Host>();
+  readonly #stations = new Map<Endpoint, Station>();
   readonly #path: (from: Endpoint, to: Endpoint) => PathQuality;
-  /** On their way, by the instant of arrival; sorted when due. */
-  #flying: Datagram[] = [];
   #order = 0;
   now: Micros = START_US;
   /** Called for every datagram as it leaves, lost ones too. */
@@ -65,12 +68,12 @@ export class World {
   add(name: string, endpoint: Endpoint): Host {
     const phaseUs = Math.floor(this.random.next() * TICK_US);
     const host: Host = { name, endpoint, machine: undefined, phaseUs };
-    this.hosts.set(endpoint, host);
+    this.#stations.set(endpoint, { host, mail: [] });
     return host;
   }
 
   inject(from: Endpoint, to: Endpoint, bytes: Buffer): void {
-    this.#flying.push({ at: this.now, order: this.#order++, from, to, bytes });
+    this.#stations.get(to)?.mail.push({ at: this.now, order: this.#order++, from, bytes });
   }
 
   /** Runs until `until` or until `done` says so at the end of a millisecond; true if it did. */
@@ -78,23 +81,23 @@ export class World {
     const inbox = new PacketRing(4096, DATAGRAM_BYTES_MAX);
     const outbox = new PacketRing(4096, DATAGRAM_BYTES_MAX);
     for (; this.now < until; this.now += MILLISECOND_US) {
-      for (const host of this.hosts.values()) {
-        const sinceTick = (this.now - host.phaseUs) % TICK_US;
-        if (host.machine && sinceTick < MILLISECOND_US) this.#tick(host, host.machine, inbox, outbox);
+      for (const station of this.#stations.values()) {
+        const { machine, phaseUs } = station.host;
+        const sinceTick = (this.now - phaseUs) % TICK_US;
+        if (machine && sinceTick < MILLISECOND_US) this.#tick(station, machine, inbox, outbox);
       }
       if (done()) return true;
     }
     return false;
   }
 
-  #tick(host: Host, machine: Machine, inbox: PacketRing, outbox: PacketRing): void {
+  #tick(station: Station, machine: Machine, inbox: PacketRing, outbox: PacketRing): void {
+    const { host } = station;
     inbox.clear();
     outbox.clear();
-    const due = this.#flying.filter(({ to, at }) => to === host.endpoint && at <= this.now);
-    if (due.length > 0) {
-      this.#flying = this.#flying.filter(({ to, at }) => !(to === host.endpoint && at <= this.now));
-      due.sort((a, b) => a.at - b.at || a.order - b.order);
-    }
+    const due = station.mail.filter(({ at }) => at <= this.now);
+    if (due.length > 0) station.mail = station.mail.filter(({ at }) => at > this.now);
+    due.sort((a, b) => a.at - b.at || a.order - b.order);
     for (const { from, bytes } of due) {
       const offset = inbox.reserve();
       if (offset < 0) break;
@@ -116,6 +119,6 @@ export class World {
     const at = this.now + delayUs + Math.floor(this.random.next() * jitterUs);
     const passed = this.tamper(from, to, bytes);
     if (lost || !passed) return;
-    this.#flying.push({ at, order: this.#order++, from, to, bytes: passed });
+    this.#stations.get(to)?.mail.push({ at, order: this.#order++, from, bytes: passed });
   }
 }
