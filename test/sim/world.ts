@@ -25,12 +25,6 @@ export interface Host {
   readonly phaseUs: number;
 }
 
-interface Station {
-  readonly host: Host;
-  /** On their way to the host. BOUNDED: by what is sent within the longest delay. */
-  mail: Datagram[];
-}
-
 interface Datagram {
   readonly at: Micros;
   readonly order: number;
@@ -51,7 +45,9 @@ export const START_US: Micros = 1_800_000_000 * SECOND_US;
 
 export class World {
   readonly random: SeededRandom;
-  readonly #stations = new Map<Endpoint, Station>();
+  readonly hosts = new Map<Endpoint, Host>();
+  /** On their way, by receiver. BOUNDED: by what is sent within the longest delay. */
+  readonly #mail = new Map<Endpoint, Datagram[]>();
   readonly #path: (from: Endpoint, to: Endpoint) => PathQuality;
   #order = 0;
   now: Micros = START_US;
@@ -68,12 +64,13 @@ export class World {
   add(name: string, endpoint: Endpoint): Host {
     const phaseUs = Math.floor(this.random.next() * TICK_US);
     const host: Host = { name, endpoint, machine: undefined, phaseUs };
-    this.#stations.set(endpoint, { host, mail: [] });
+    this.hosts.set(endpoint, host);
+    this.#mail.set(endpoint, []);
     return host;
   }
 
   inject(from: Endpoint, to: Endpoint, bytes: Buffer): void {
-    this.#stations.get(to)?.mail.push({ at: this.now, order: this.#order++, from, bytes });
+    this.#mail.get(to)?.push({ at: this.now, order: this.#order++, from, bytes });
   }
 
   /** Runs until `until` or until `done` says so at the end of a millisecond; true if it did. */
@@ -81,22 +78,24 @@ export class World {
     const inbox = new PacketRing(4096, DATAGRAM_BYTES_MAX);
     const outbox = new PacketRing(4096, DATAGRAM_BYTES_MAX);
     for (; this.now < until; this.now += MILLISECOND_US) {
-      for (const station of this.#stations.values()) {
-        const { machine, phaseUs } = station.host;
-        const sinceTick = (this.now - phaseUs) % TICK_US;
-        if (machine && sinceTick < MILLISECOND_US) this.#tick(station, machine, inbox, outbox);
+      for (const host of this.hosts.values()) {
+        const sinceTick = (this.now - host.phaseUs) % TICK_US;
+        if (host.machine && sinceTick < MILLISECOND_US) this.#tick(host, host.machine, inbox, outbox);
       }
       if (done()) return true;
     }
     return false;
   }
 
-  #tick(station: Station, machine: Machine, inbox: PacketRing, outbox: PacketRing): void {
-    const { host } = station;
+  #tick(host: Host, machine: Machine, inbox: PacketRing, outbox: PacketRing): void {
     inbox.clear();
     outbox.clear();
-    const due = station.mail.filter(({ at }) => at <= this.now);
-    if (due.length > 0) station.mail = station.mail.filter(({ at }) => at > this.now);
+    const mail = this.#mail.get(host.endpoint)!;
+    const due = mail.filter(({ at }) => at <= this.now);
+    if (due.length > 0) {
+      const later = mail.filter(({ at }) => at > this.now);
+      this.#mail.set(host.endpoint, later);
+    }
     due.sort((a, b) => a.at - b.at || a.order - b.order);
     for (const { from, bytes } of due) {
       const offset = inbox.reserve();
@@ -119,6 +118,6 @@ export class World {
     const at = this.now + delayUs + Math.floor(this.random.next() * jitterUs);
     const passed = this.tamper(from, to, bytes);
     if (lost || !passed) return;
-    this.#stations.get(to)?.mail.push({ at, order: this.#order++, from, bytes: passed });
+    this.#mail.get(to)?.push({ at, order: this.#order++, from, bytes: passed });
   }
 }
