@@ -24,6 +24,7 @@ const programs: Program[] = [
   { name: 'mount', package: 'mount' }, // the kubelet calls it for volumes
   { name: 'openssl', package: 'openssl' },
   { name: 'gcc', package: 'gcc' },
+  { name: 'g++', package: 'g++' },
   { name: 'ldd', package: 'libc-bin' },
   { name: 'espeak-ng', package: 'espeak-ng' }, // speaks the recordings that callees play
   { name: 'sox', package: 'sox' }, // brings them to telephone quality

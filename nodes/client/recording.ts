@@ -12,7 +12,9 @@ import { MULAW_SILENCE } from './g711.ts';
  * time again; when frames have come too early for two seconds, one is left out to catch up. Both cost a frame and are
  * counted as late: the delay that is reported is the one that was waited for.
  */
-const JITTER_US = 40 * MILLISECOND_US;
+const JITTER_US = 60 * MILLISECOND_US;
+/** A single straggler must not make the whole call late; if all have become late, a few frames bring it there. */
+const PUT_OFF_US_MAX = 3 * TICK_US;
 /** Frames over which earliness is judged: two seconds. */
 const EARLY_FRAMES = 100;
 const FRAMES_PER_SECOND = 1_000_000 / TICK_US;
@@ -63,7 +65,7 @@ export class Recording {
     const playsAt = this.#playsAt + counter * TICK_US;
     if (now > playsAt) {
       this.#late += 1;
-      this.#playsAt = now - counter * TICK_US + JITTER_US;
+      this.#playsAt += Math.min(now - playsAt + JITTER_US, PUT_OFF_US_MAX);
       this.#judge();
       return;
     }

@@ -10,9 +10,10 @@ import { CLIENTS_PER_CHANNEL_MAX, NODE_TAG_BYTES } from '../wire/constants.ts';
  * Unverified text and a verified Consensus are different types: the only way from one to the other is `verifyConsensus`
  * with a key that the caller already trusts. After it nobody checks a field again.
  */
-export const keyText = z
-  .string()
-  .refine((text) => Buffer.from(text, 'base64').length === KEY_BYTES, 'must be 32 bytes in base64');
+export const keyText = z.string().refine((text) => {
+  const bytes = Buffer.from(text, 'base64');
+  return bytes.length === KEY_BYTES && bytes.toString('base64') === text;
+}, 'must be 32 bytes in base64');
 
 const endpointText = z.string().refine((text) => parseEndpoint(text) !== undefined, 'must be a.b.c.d:port');
 const name = z.string().regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, 'must be a DNS label');

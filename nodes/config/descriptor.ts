@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { parseEndpoint } from '../core/units.ts';
-import { type Identity, KEY_BYTES } from '../crypto/keys.ts';
+import type { Identity } from '../crypto/keys.ts';
 import { type SignedText, signText, verifyText } from '../crypto/signed.ts';
+import { keyText } from './consensus.ts';
 
 /**
  * What a node tells its directory about itself, signed with its identity: where it listens and under which link key.
@@ -13,7 +14,7 @@ const descriptorText = z.object({
   zone: z.string().max(63),
   id: z.string().max(63),
   endpoint: z.string().refine((text) => parseEndpoint(text) !== undefined, 'must be a.b.c.d:port'),
-  linkKey: z.string().refine((text) => Buffer.from(text, 'base64').length === KEY_BYTES, 'must be 32 bytes in base64'),
+  linkKey: keyText,
   boot: z.int().min(0).max(0xffff_ffff),
   issuedAt: z.int().min(0),
 });

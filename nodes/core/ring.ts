@@ -41,6 +41,17 @@ export class PacketRing {
     this.count += 1;
   }
 
+  /** Takes slot `index`, which has been filled behind the ring's back, moving it up if slots before it were not kept. */
+  keep(index: number): void {
+    if (index !== this.count) {
+      const offset = index * this.slotBytes;
+      this.bytes.copyWithin(this.count * this.slotBytes, offset, offset + this.lengths[index]!);
+      this.lengths[this.count] = this.lengths[index]!;
+      this.endpoints[this.count] = this.endpoints[index]!;
+    }
+    this.count += 1;
+  }
+
   clear(): void {
     this.count = 0;
   }

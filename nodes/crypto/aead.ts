@@ -11,6 +11,9 @@ import { createCipheriv, createDecipheriv, createSecretKey, type KeyObject } fro
 export const AEAD_KEY_BYTES = 32;
 export const AEAD_TAG_BYTES = 16;
 
+/** A shorter tag, which GCM would take, is not one of ours. */
+const OPTIONS = { authTagLength: AEAD_TAG_BYTES };
+
 export class Aead {
   readonly #key: KeyObject;
   readonly #nonce = Buffer.alloc(12);
@@ -32,7 +35,8 @@ export class Aead {
 
   /** Decrypts `length` bytes at `offset`, whose tag stands behind them, in place; false, and no change, if it does not verify. */
   open(bytes: Buffer, offset: number, length: number, counter: number, additional?: Uint8Array): boolean {
-    const decipher = createDecipheriv('aes-256-gcm', this.#key, this.#nonceFor(counter));
+    if (bytes.length < offset + length + AEAD_TAG_BYTES) return false;
+    const decipher = createDecipheriv('aes-256-gcm', this.#key, this.#nonceFor(counter), OPTIONS);
     if (additional) decipher.setAAD(additional);
     decipher.setAuthTag(bytes.subarray(offset + length, offset + length + AEAD_TAG_BYTES));
     const plain = decipher.update(bytes.subarray(offset, offset + length));

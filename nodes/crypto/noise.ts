@@ -7,7 +7,7 @@ import { DhKeyPair, KEY_BYTES, wipe } from './keys.ts';
  * (Noise protocol framework, revision 34). IK where the initiator proves its static key, NK where it has none to show.
  *
  * Ephemeral secrets are arguments, so a handshake can be replayed in a test and in a simulation. Both patterns have two
- * messages; `read` returns undefined for anything that does not verify, and the object is of no more use then.
+ * messages; `read` returns undefined for anything that does not verify.
  */
 type Token = 'e' | 's' | 'ee' | 'es' | 'se' | 'ss';
 export type Pattern = 'IK' | 'NK';
@@ -95,8 +95,18 @@ export class Handshake {
     return Buffer.concat(parts);
   }
 
-  /** Reads the next message and returns its payload; undefined if it is short or does not verify. */
+  /** Reads the next message and returns its payload; undefined, and no change, if it is short or does not verify. */
   read(message: Uint8Array): Buffer | undefined {
+    const [hash, chainingKey, cipher, counter] = [this.#hash, this.#chainingKey, this.#cipher, this.#counter];
+    const [remoteStatic, remoteEphemeral] = [this.#remoteStatic, this.#remoteEphemeral];
+    const payload = this.#readTokens(message);
+    if (payload) return payload;
+    [this.#hash, this.#chainingKey, this.#cipher, this.#counter] = [hash, chainingKey, cipher, counter];
+    [this.#remoteStatic, this.#remoteEphemeral] = [remoteStatic, remoteEphemeral];
+    return undefined;
+  }
+
+  #readTokens(message: Uint8Array): Buffer | undefined {
     let rest = Buffer.from(message);
     for (const token of MESSAGES[this.#pattern][this.#message]!) {
       if (token === 'e') {
@@ -112,7 +122,7 @@ export class Handshake {
       } else if (!this.#agree(token)) return undefined;
     }
     const payload = this.#decryptAndHash(rest);
-    this.#message += 1;
+    if (payload) this.#message += 1;
     return payload;
   }
 

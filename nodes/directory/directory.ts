@@ -26,7 +26,7 @@ interface ServedZone {
   /** By node id. BOUNDED: by the roster. */
   readonly descriptors: Map<string, { descriptor: Descriptor; receivedAt: number }>;
   /** Verified consensus of peer zones. BOUNDED: by the configured peers. */
-  readonly peers: Map<string, SignedText>;
+  readonly peers: Map<string, { signed: SignedText; epoch: number }>;
   signed: { content: string; consensus: SignedText } | undefined;
 }
 
@@ -80,7 +80,10 @@ export class Directory {
     if (!zone || !peer) return { refused: `zone ${zoneName} has no peer ${peerName}` };
     const verified = verifyConsensus(signed, Buffer.from(peer.rootKey, 'base64'), peerName, nowMs);
     if ('refused' in verified) return verified;
-    zone.peers.set(peerName, signed);
+    const known = zone.peers.get(peerName);
+    if (known && verified.epoch < known.epoch)
+      return { refused: `the consensus of zone ${peerName} is older than the one known` };
+    zone.peers.set(peerName, { signed, epoch: verified.epoch });
     return undefined;
   }
 
@@ -90,7 +93,7 @@ export class Directory {
     if (!zone) return undefined;
     const own = this.#consensus(nowMs, zone);
     const peers = zone.config.peers.flatMap(({ zone: name, rootKey }) => {
-      const signed = zone.peers.get(name);
+      const signed = zone.peers.get(name)?.signed;
       return signed ? [{ zone: name, rootKey, signed: { consensus: signed.text, signature: signed.signature } }] : [];
     });
     return { own: { consensus: own.text, signature: own.signature }, peers };

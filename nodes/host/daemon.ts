@@ -87,6 +87,9 @@ export function followConsensus(
     RETRY_MS,
     async () => {
       const next = await fetchView(config.directory.url, config.zone, rootKey);
+      // Signed and still valid, but replayed: plain HTTP lets anybody on the way do that.
+      if (next.view.own.epoch < newest.view.own.epoch)
+        throw new Error('the directory answered with an older consensus');
       if (next.text !== newest.text) worker.postMessage({ view: next.json });
       newest = next;
       return VIEW_INTERVAL_MS;

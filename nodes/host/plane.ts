@@ -1,5 +1,5 @@
 import { randomFillSync } from 'node:crypto';
-import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
+import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { type View, verifyView } from '../config/consensus.ts';
 import { DropCounters } from '../core/drop.ts';
 import type { Entropy, Machine } from '../core/machine.ts';
@@ -9,7 +9,7 @@ import { Identity, wipe } from '../crypto/keys.ts';
 import { DATAGRAM_BYTES_MAX, TICK_US } from '../wire/constants.ts';
 import { nowUs } from './clock.ts';
 import { Stats } from './stats.ts';
-import { type DatagramIo, openUdp } from './udp.ts';
+import { type DatagramIo, openDatagrams } from './udp.ts';
 
 /**
  * The data plane's thread: one tick after the other, at t0 + k · 20 ms, for as long as the process lives.
@@ -64,17 +64,21 @@ export async function servePlane<M extends Machine>(role: PlaneRole<M>): Promise
   wipe(data.seed);
   const view = verifyView(data.view, rootKey, data.zone, Date.now());
   if ('refused' in view) throw new Error(view.refused);
-  const io = await openUdp(data.port, drops);
+  const io = await openDatagrams(data.port, drops);
   const entropy: Entropy = (into) => {
     randomFillSync(into);
   };
   const machine = role.create({ identity, entropy, drops, view, now: nowUs() });
-  port.on('message', (message: { view?: unknown }) => {
+  const take = (message: { view?: unknown }) => {
     if (message.view === undefined) return role.command?.(machine, message, port);
     const newer = verifyView(message.view, rootKey, data.zone, Date.now());
     if (!('refused' in newer)) role.update(machine, nowUs(), newer);
-  });
-  return runTicks(role, machine, io, stats, port);
+  };
+  // Asked for, not listened for: with the native sockets the thread never turns its event loop.
+  const commands = () => {
+    for (let next = receiveMessageOnPort(port); next; next = receiveMessageOnPort(port)) take(next.message);
+  };
+  return runTicks(role, machine, io, stats, port, commands);
 }
 
 async function runTicks<M extends Machine>(
@@ -83,13 +87,15 @@ async function runTicks<M extends Machine>(
   io: DatagramIo,
   stats: Stats,
   port: MessagePort,
+  commands: () => void,
 ): Promise<never> {
   const inbox = new PacketRing(RING_SLOTS, DATAGRAM_BYTES_MAX);
   const outbox = new PacketRing(RING_SLOTS, DATAGRAM_BYTES_MAX);
   let deadline = nowUs() + TICK_US;
   for (;;) {
     sleepUntil(deadline - LEAD_US);
-    await io.drain(inbox);
+    const draining = io.drain(inbox);
+    if (draining) await draining;
     machine.tick(nowUs(), inbox, outbox);
     stats.add('datagrams_received', inbox.count);
     stats.add('bytes_received', sum(inbox));
@@ -98,13 +104,15 @@ async function runTicks<M extends Machine>(
     inbox.clear();
     sleepUntil(deadline);
     const late = nowUs() - deadline;
-    await io.flush(outbox);
+    const flushing = io.flush(outbox);
+    if (flushing) await flushing;
     outbox.clear();
     if (late > LATE_US) stats.add('late_slots', 1);
     stats.add('ticks', 1);
     stats.set('last_tick_seconds', nowUs() / 1e6);
     role.gauges(machine, stats);
     role.afterTick?.(machine, port);
+    commands();
     deadline += TICK_US;
     if (late > STALL_US) {
       const missed = Math.ceil(late / TICK_US);

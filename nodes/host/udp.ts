@@ -1,18 +1,72 @@
 import dgram from 'node:dgram';
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { setImmediate as turn } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import type { DropCounters } from '../core/drop.ts';
 import type { PacketRing } from '../core/ring.ts';
 import { type Endpoint, endpointAddress, endpointPort, parseEndpoint } from '../core/units.ts';
 
 /**
- * Datagrams in batches over node:dgram: `drain` fills a ring with all that has arrived, `flush` sends a ring.
+ * Datagrams in batches: `drain` fills a ring with all that has arrived, `flush` sends a ring.
  *
- * Between the two the thread sleeps and the kernel's buffer holds what comes, so nothing is done per arrival.
+ * Between the two the thread sleeps and the kernel's buffer holds what comes, so nothing is done per arrival. There are
+ * two implementations: the native one, a system call for 64 datagrams and no turn of the event loop (it returns no
+ * promise), and one over node:dgram, for where the native one has not been built.
  */
 export interface DatagramIo {
-  drain(inbox: PacketRing): Promise<void>;
-  flush(outbox: PacketRing): Promise<void>;
+  drain(inbox: PacketRing): Promise<void> | undefined;
+  flush(outbox: PacketRing): Promise<void> | undefined;
   close(): void;
+}
+
+type RingArguments = [
+  fd: number,
+  bytes: Buffer,
+  slotBytes: number,
+  lengths: Uint16Array,
+  endpoints: Float64Array,
+  first: number,
+  count: number,
+];
+
+interface NativeDatagrams {
+  open(port: number, receiveBufferBytes: number): number;
+  receive(...ring: RingArguments): number;
+  send(...ring: RingArguments): number;
+  close(fd: number): void;
+}
+
+/** Built beside this file by `nodes/host/build.sh`. */
+const NATIVE_FILE = fileURLToPath(new URL('./datagrams.node', import.meta.url));
+/** What the native part says of a datagram that did not fit its slot. */
+const TRUNCATED_LENGTH = 65_535;
+
+/** Opens the port, natively where that has been built. */
+export async function openDatagrams(port: number, drops: DropCounters): Promise<DatagramIo> {
+  return existsSync(NATIVE_FILE) ? openNative(port, drops) : openUdp(port, drops);
+}
+
+/** What does not fit the ring waits in the kernel for the next drain. */
+export function openNative(port: number, drops: DropCounters): DatagramIo {
+  const native = createRequire(import.meta.url)(NATIVE_FILE) as NativeDatagrams;
+  const fd = native.open(port, RECEIVE_BUFFER_BYTES);
+  return {
+    drain(inbox) {
+      const { bytes, slotBytes, lengths, endpoints, count, capacity } = inbox;
+      const end = native.receive(fd, bytes, slotBytes, lengths, endpoints, count, capacity);
+      for (let i = count; i < end; i += 1) {
+        if (lengths[i] === TRUNCATED_LENGTH) drops.add('truncated');
+        else inbox.keep(i);
+      }
+      return undefined;
+    },
+    flush({ bytes, slotBytes, lengths, endpoints, count }) {
+      native.send(fd, bytes, slotBytes, lengths, endpoints, 0, count);
+      return undefined;
+    },
+    close: () => native.close(fd),
+  };
 }
 
 /** A tick's worth of a thousand clients' datagrams, as the kernel counts them (768 bytes each for 300); it may grant less. */
@@ -61,14 +115,7 @@ export async function openUdp(port: number, drops: DropCounters): Promise<Datagr
       for (let i = 0; i < outbox.count; i += 1) {
         const endpoint = outbox.endpoints[i]! as Endpoint;
         const offset = i * outbox.slotBytes;
-        socket.send(
-          outbox.bytes,
-          offset,
-          outbox.lengths[i]!,
-          endpointPort(endpoint),
-          endpointAddress(endpoint),
-          () => {},
-        );
+        socket.send(outbox.bytes, offset, outbox.lengths[i]!, endpointPort(endpoint), addresses.text(endpoint));
       }
       // Sends that the kernel did not take at once still read the ring: one turn lets them finish.
       await turn();

@@ -63,6 +63,8 @@ export interface Link<P> {
   /** Still opened: datagrams that were under way when the session was renewed. */
   previous: Session<P> | undefined;
   handshake: PendingHandshake | undefined;
+  /** Of the newest handshake that was answered: a copy of it is not answered again. */
+  remoteEphemeral: Buffer | undefined;
   receivedAt: Micros;
 }
 
@@ -215,6 +217,7 @@ export class Links<P> {
       unconfirmed: undefined,
       previous: undefined,
       handshake: undefined,
+      remoteEphemeral: undefined,
       receivedAt: now,
     };
     this.#links.add(link);
@@ -293,13 +296,18 @@ export class Links<P> {
     if (this.#handshakesLeft === 0) return drops.add('handshake_limit');
     this.#handshakesLeft -= 1;
     const state = new Handshake({ pattern, initiator: false, prologue: PROLOGUE.link, local: self });
-    if (!state.read(datagram.subarray(LINK_INIT_HEADER_BYTES))) return drops.add('bad_handshake');
+    const first = datagram.subarray(LINK_INIT_HEADER_BYTES);
+    if (!state.read(first)) return drops.add('bad_handshake');
     const peer = admit(state.remoteStatic);
     if (peer === undefined) return drops.add('bad_handshake');
+    const known = this.#linkOf(state.remoteStatic);
+    const ephemeral = Buffer.from(first.subarray(0, KEY_BYTES));
+    if (known?.remoteEphemeral?.equals(ephemeral)) return drops.add('replayed');
     const offset = outbox.reserve();
     if (offset < 0) return drops.add('outbox_full');
-    const link = this.#linkOf(state.remoteStatic) ?? this.#create(now, peer, false, state.remoteStatic, from);
+    const link = known ?? this.#create(now, peer, false, state.remoteStatic, from);
     if (!link) return;
+    link.remoteEphemeral = ephemeral;
     const message = state.write(new Uint8Array(0), this.#random(KEY_BYTES))!;
     const remoteIndex = datagram.readUIntBE(1, 3);
     if (link.unconfirmed) this.#sessions.delete(link.unconfirmed.localIndex);
@@ -319,12 +327,8 @@ export class Links<P> {
     const link = this.#handshakes.get(localIndex);
     if (!link?.handshake) return drops.add('unknown_session');
     const { state } = link.handshake;
-    if (!state.read(datagram.subarray(LINK_HEADER_BYTES))) {
-      // The state is spoilt by a wrong message: begin again at the next tick rather than trust what is left of it.
-      this.#handshakes.delete(localIndex);
-      link.handshake = undefined;
-      return drops.add('bad_handshake');
-    }
+    // A wrong one leaves the state as it was: whoever sees the index on the wire could else keep the link down.
+    if (!state.read(datagram.subarray(LINK_HEADER_BYTES))) return drops.add('bad_handshake');
     this.#handshakes.delete(localIndex);
     link.handshake = undefined;
     link.endpoint = from;

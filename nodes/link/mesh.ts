@@ -29,12 +29,18 @@ export function initiates(ownTag: string, peerTag: string): boolean {
   return ownTag < peerTag;
 }
 
-/** The mesh nodes of a view but for oneself, by tag. */
+/**
+ * The mesh nodes of a view but for oneself, by tag. The own zone's word counts first: a peer zone that lists one of our
+ * nodes, or another peer's, cannot lead anybody elsewhere.
+ */
 export function meshNodes(view: View, ownTag: string): Map<string, ConsensusNode> {
-  const nodes = [view.own, ...view.peers].flatMap((consensus) => consensus.nodes);
-  return new Map(
-    nodes.filter((node) => node.role !== 'superpeer' && node.tag !== ownTag).map((node) => [node.tag, node]),
-  );
+  const nodes = new Map<string, ConsensusNode>();
+  for (const consensus of [view.own, ...view.peers]) {
+    for (const node of consensus.nodes) {
+      if (node.role !== 'superpeer' && node.tag !== ownTag && !nodes.has(node.tag)) nodes.set(node.tag, node);
+    }
+  }
+  return nodes;
 }
 
 export class Mesh<P> {

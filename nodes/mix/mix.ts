@@ -119,9 +119,10 @@ export class Mix implements Machine {
       peers.set(superpeer.linkKey.toString('hex'), { kind: 'superpeer', id: superpeer.id });
     this.#peersByKey = peers;
     this.#mesh.update(now, view, (node) => ({ kind: 'mesh', tag: node.tag }));
-    const ids = new Set(mine.map(({ id }) => id));
-    for (const [id, { channel }] of this.#channels) {
-      if (ids.has(id)) continue;
+    const superpeers = new Map(mine.map(({ id, superpeer }) => [id, superpeer.id]));
+    for (const [id, { channel, superpeer }] of this.#channels) {
+      // A channel that another superpeer carries now is another channel: its clients attach anew.
+      if (superpeers.get(id) === superpeer) continue;
       for (const client of channel.clients) if (client) this.#detach(channel, client);
       this.#channels.delete(id);
     }
@@ -308,7 +309,7 @@ export class Mix implements Machine {
     client.signalWindow.mark(sequence);
     client.sequence = Math.max(client.sequence, sequence);
     client.heardAt = now;
-    channel.signalled(now, client, cell[0] === 1);
+    if (!client.abandoned) channel.signalled(now, client, cell[0] === 1);
   }
 
   #sendDown(channel: Channel, link: Link<MixPeer>, outbox: PacketRing): void {

@@ -84,6 +84,8 @@ export class Rendezvous implements Machine {
   /** Calls to another rendezvous, by its tag and leg id. */
   readonly #legs = new Map<string, Call>();
   readonly #calls = new Set<Call>();
+  /** By tag: the boot of each mesh node whose circuits and legs are held. */
+  #boots = new Map<string, number>();
   readonly #cell: Buffer;
 
   constructor(options: RendezvousOptions) {
@@ -111,6 +113,7 @@ export class Rendezvous implements Machine {
         .filter((node) => initiates(node.tag, this.#tag))
         .map((node) => [node.linkKey.toString('hex'), { kind: 'mesh', tag: node.tag }]),
     );
+    this.#forgetRestarted(new Map(nodes.map((node) => [node.tag, node.boot])));
     const mixes = view.own.nodes.filter(({ role }) => role === 'mix');
     this.#ownMixes = new Set(mixes.map(({ tag }) => tag));
     this.#mesh.update(now, view, (node) => ({ kind: 'mesh', tag: node.tag }));
@@ -305,9 +308,21 @@ export class Rendezvous implements Machine {
 
   #forget(call: Call): void {
     this.#calls.delete(call);
-    call.circuit.call = undefined;
-    if (call.peer.kind === 'leg') this.#legs.delete(`${call.peer.tag}/${call.peer.id}`);
-    else if (call.peer.circuit.call) this.#forget(call.peer.circuit.call);
+    if (call.circuit.call === call) call.circuit.call = undefined;
+    if (call.peer.kind === 'circuit') {
+      if (call.peer.circuit.call) this.#forget(call.peer.circuit.call);
+      return;
+    }
+    const key = `${call.peer.tag}/${call.peer.id}`;
+    if (this.#legs.get(key) === call) this.#legs.delete(key);
+  }
+
+  /** A node that has restarted or left knows nothing of its circuits and legs, and will use their ids again. */
+  #forgetRestarted(boots: Map<string, number>): void {
+    const restarted = (tag: string) => boots.get(tag) !== this.#boots.get(tag);
+    for (const call of this.#calls) if (call.peer.kind === 'leg' && restarted(call.peer.tag)) this.#forget(call);
+    for (const circuit of this.#circuits.values()) if (restarted(circuit.mixTag)) this.#remove(circuit);
+    this.#boots = boots;
   }
 
   #destroy(tag: string, id: number): void {

@@ -1,0 +1,184 @@
+// Datagrams in batches: one system call takes or sends up to 64 of them, from and into rings that JavaScript allocated.
+// Called once per tick; allocates nothing, keeps nothing but the descriptor, touches no packet's contents.
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <node_api.h>
+
+namespace {
+
+constexpr int kBatch = 64;
+constexpr double kPorts = 65536;
+
+napi_value Throw(napi_env env, const char* what) {
+  napi_throw_error(env, nullptr, what);
+  return nullptr;
+}
+
+napi_value ThrowErrno(napi_env env, int error) {
+  napi_throw_error(env, strerrorname_np(error), strerror(error));
+  return nullptr;
+}
+
+napi_value Number(napi_env env, double value) {
+  napi_value result;
+  napi_create_double(env, value, &result);
+  return result;
+}
+
+// The memory of a typed array, if it has `type` and at least `least` elements.
+void* Elements(napi_env env, napi_value value, napi_typedarray_type type, size_t least) {
+  napi_typedarray_type actual;
+  size_t length;
+  void* data;
+  if (napi_get_typedarray_info(env, value, &actual, &length, &data, nullptr, nullptr) != napi_ok) return nullptr;
+  return actual == type && length >= least ? data : nullptr;
+}
+
+// A ring and the descriptor, as both receive and send get them: fd, bytes, slotBytes, lengths, endpoints, first, count.
+// Slots first to count - 1 are meant.
+struct Ring {
+  int fd;
+  unsigned char* bytes;
+  uint32_t slot_bytes;
+  uint16_t* lengths;
+  double* endpoints;
+  uint32_t first;
+  uint32_t count;
+
+  bool Read(napi_env env, napi_callback_info info) {
+    size_t argc = 7;
+    napi_value args[7];
+    if (napi_get_cb_info(env, info, &argc, args, nullptr, nullptr) != napi_ok || argc != 7) return false;
+    if (napi_get_value_int32(env, args[0], &fd) != napi_ok) return false;
+    if (napi_get_value_uint32(env, args[2], &slot_bytes) != napi_ok || slot_bytes == 0 || slot_bytes > 65535) return false;
+    if (napi_get_value_uint32(env, args[5], &first) != napi_ok) return false;
+    if (napi_get_value_uint32(env, args[6], &count) != napi_ok || first > count) return false;
+    bytes = static_cast<unsigned char*>(
+        Elements(env, args[1], napi_uint8_array, static_cast<size_t>(count) * slot_bytes));
+    lengths = static_cast<uint16_t*>(Elements(env, args[3], napi_uint16_array, count));
+    endpoints = static_cast<double*>(Elements(env, args[4], napi_float64_array, count));
+    return bytes != nullptr && lengths != nullptr && endpoints != nullptr;
+  }
+};
+
+// open(port, receiveBufferBytes): a bound, non-blocking IPv4 socket's descriptor.
+napi_value Open(napi_env env, napi_callback_info info) {
+  size_t argc = 2;
+  napi_value args[2];
+  uint32_t port, buffer_bytes;
+  if (napi_get_cb_info(env, info, &argc, args, nullptr, nullptr) != napi_ok || argc != 2 ||
+      napi_get_value_uint32(env, args[0], &port) != napi_ok || port > 65535 ||
+      napi_get_value_uint32(env, args[1], &buffer_bytes) != napi_ok) {
+    return Throw(env, "open takes a port and a buffer size");
+  }
+  int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) return ThrowErrno(env, errno);
+  // A host that forbids so much grants what it grants.
+  setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer_bytes, sizeof buffer_bytes);
+  sockaddr_in address = {};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<uint16_t>(port));
+  if (bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) {
+    int error = errno;
+    close(fd);
+    return ThrowErrno(env, error);
+  }
+  return Number(env, fd);
+}
+
+// receive(ring): the slot behind the last that was filled. A datagram longer than its slot gets the length 65535.
+napi_value Receive(napi_env env, napi_callback_info info) {
+  Ring ring;
+  if (!ring.Read(env, info)) return Throw(env, "receive takes fd, bytes, slotBytes, lengths, endpoints, first, count");
+  mmsghdr messages[kBatch];
+  iovec vectors[kBatch];
+  sockaddr_in addresses[kBatch];
+  uint32_t got = ring.first;
+  while (got < ring.count) {
+    int want = ring.count - got < kBatch ? static_cast<int>(ring.count - got) : kBatch;
+    for (int i = 0; i < want; i += 1) {
+      vectors[i] = {ring.bytes + static_cast<size_t>(got + i) * ring.slot_bytes, ring.slot_bytes};
+      messages[i] = {};
+      messages[i].msg_hdr.msg_iov = &vectors[i];
+      messages[i].msg_hdr.msg_iovlen = 1;
+      messages[i].msg_hdr.msg_name = &addresses[i];
+      messages[i].msg_hdr.msg_namelen = sizeof addresses[i];
+    }
+    int taken = recvmmsg(ring.fd, messages, want, MSG_DONTWAIT, nullptr);
+    // An error is that of an earlier send (no such port) or an empty socket: the next tick asks again.
+    if (taken <= 0) break;
+    for (int i = 0; i < taken; i += 1) {
+      bool truncated = (messages[i].msg_hdr.msg_flags & MSG_TRUNC) != 0;
+      ring.lengths[got + i] = truncated ? 65535 : static_cast<uint16_t>(messages[i].msg_len);
+      ring.endpoints[got + i] = ntohl(addresses[i].sin_addr.s_addr) * kPorts + ntohs(addresses[i].sin_port);
+    }
+    got += static_cast<uint32_t>(taken);
+    if (taken < want) break;
+  }
+  return Number(env, got);
+}
+
+// send(ring): how many were handed to the kernel. One that it refuses (no route, no room) is lost, as on any path.
+napi_value Send(napi_env env, napi_callback_info info) {
+  Ring ring;
+  if (!ring.Read(env, info)) return Throw(env, "send takes fd, bytes, slotBytes, lengths, endpoints, first, count");
+  mmsghdr messages[kBatch];
+  iovec vectors[kBatch];
+  sockaddr_in addresses[kBatch];
+  uint32_t done = ring.first, sent = 0;
+  while (done < ring.count) {
+    int want = ring.count - done < kBatch ? static_cast<int>(ring.count - done) : kBatch;
+    for (int i = 0; i < want; i += 1) {
+      uint32_t slot = done + static_cast<uint32_t>(i);
+      if (ring.lengths[slot] > ring.slot_bytes) return Throw(env, "a length is larger than its slot");
+      double endpoint = ring.endpoints[slot];
+      uint32_t ip = static_cast<uint32_t>(endpoint / kPorts);
+      addresses[i] = {};
+      addresses[i].sin_family = AF_INET;
+      addresses[i].sin_addr.s_addr = htonl(ip);
+      addresses[i].sin_port = htons(static_cast<uint16_t>(endpoint - ip * kPorts));
+      vectors[i] = {ring.bytes + static_cast<size_t>(slot) * ring.slot_bytes, ring.lengths[slot]};
+      messages[i] = {};
+      messages[i].msg_hdr.msg_iov = &vectors[i];
+      messages[i].msg_hdr.msg_iovlen = 1;
+      messages[i].msg_hdr.msg_name = &addresses[i];
+      messages[i].msg_hdr.msg_namelen = sizeof addresses[i];
+    }
+    int taken = sendmmsg(ring.fd, messages, want, MSG_DONTWAIT);
+    if (taken > 0) sent += static_cast<uint32_t>(taken);
+    // The first that was not taken is skipped, or one bad address would hold up all behind it.
+    done += taken > 0 ? static_cast<uint32_t>(taken) : 1;
+  }
+  return Number(env, sent);
+}
+
+napi_value Close(napi_env env, napi_callback_info info) {
+  size_t argc = 1;
+  napi_value args[1];
+  int fd;
+  if (napi_get_cb_info(env, info, &argc, args, nullptr, nullptr) != napi_ok || argc != 1 ||
+      napi_get_value_int32(env, args[0], &fd) != napi_ok) {
+    return Throw(env, "close takes a descriptor");
+  }
+  close(fd);
+  return nullptr;
+}
+
+}  // namespace
+
+NAPI_MODULE_INIT(/* napi_env env, napi_value exports */) {
+  const napi_property_descriptor functions[] = {
+      {"open", nullptr, Open, nullptr, nullptr, nullptr, napi_default, nullptr},
+      {"receive", nullptr, Receive, nullptr, nullptr, nullptr, napi_default, nullptr},
+      {"send", nullptr, Send, nullptr, nullptr, nullptr, napi_default, nullptr},
+      {"close", nullptr, Close, nullptr, nullptr, nullptr, napi_default, nullptr},
+  };
+  napi_define_properties(env, exports, sizeof functions / sizeof functions[0], functions);
+  return exports;
+}

@@ -1,0 +1,194 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import {
+  type Consensus,
+  type ConsensusText,
+  nodeTag,
+  type View,
+  type ViewText,
+  verifyConsensus,
+  verifyView,
+} from '../../../../nodes/config/consensus.ts';
+import { Identity } from '../../../../nodes/crypto/keys.ts';
+import { type SignedText, signText } from '../../../../nodes/crypto/signed.ts';
+
+const NOW_MS = Date.parse('2030-01-01T00:00:00Z');
+const ROOT = new Identity(Buffer.alloc(32, 1));
+const OTHER = new Identity(Buffer.alloc(32, 2));
+const key = (fill: number) => new Identity(Buffer.alloc(32, fill)).link.publicKey.toString('base64');
+
+const node = (id: string, role: string, last: number) => ({
+  id,
+  role,
+  endpoint: `10.0.0.${last}:7000`,
+  identityKey: key(100 + last),
+  linkKey: key(last),
+  boot: last,
+});
+
+const TEXT = {
+  zone: 'eu',
+  provider: 'north',
+  jurisdiction: 'EU',
+  epoch: 5,
+  validUntil: '2030-01-02T00:00:00Z',
+  params: { profile: 'A', clientsPerChannel: 20, meshCellsPerTick: 2 },
+  nodes: [node('eu-mix-0', 'mix', 10), node('eu-rendezvous-0', 'rendezvous', 11), node('eu-sp', 'superpeer', 12)],
+  channels: [{ id: 1, superpeer: 'eu-sp', mix: 'eu-mix-0' }],
+};
+
+const signed = (json: unknown, by = ROOT): SignedText => signText(by, 'herd-consensus-v1', JSON.stringify(json));
+
+function accepted(document: SignedText, nowMs = NOW_MS): Consensus {
+  const result = verifyConsensus(document, ROOT.publicKey, 'eu', nowMs);
+  assert(!('refused' in result), JSON.stringify(result));
+  return result;
+}
+
+function refusal(document: SignedText, zone = 'eu', nowMs = NOW_MS): string {
+  const result = verifyConsensus(document, ROOT.publicKey, zone, nowMs);
+  assert('refused' in result, 'it should have been refused');
+  return result.refused;
+}
+
+test('gives the nodes with their tags and the channels with their nodes', () => {
+  const consensus = accepted(signed(TEXT));
+  assert.equal(consensus.epoch, 5);
+  assert.equal(consensus.validUntilMs, Date.parse(TEXT.validUntil));
+  const [mix, , superpeer] = consensus.nodes;
+  assert.equal(mix.tag, nodeTag(Buffer.from(TEXT.nodes[0].linkKey, 'base64')));
+  assert.equal(mix.boot, 10);
+  assert.deepEqual(consensus.channels, [{ id: 1, superpeer, mix }]);
+});
+
+test('leaves out a channel whose superpeer or mix is not registered', () => {
+  const channels = [
+    ...TEXT.channels,
+    { id: 2, superpeer: 'gone', mix: 'eu-mix-0' },
+    { id: 3, superpeer: 'eu-sp', mix: 'gone' },
+  ];
+  assert.deepEqual(
+    accepted(signed({ ...TEXT, channels })).channels.map(({ id }) => id),
+    [1],
+  );
+});
+
+test('refuses a document of another key, of another purpose, or with one changed letter', () => {
+  const wrong = /is not signed by the zone's root key$/;
+  assert.match(refusal(signed(TEXT, OTHER)), wrong);
+  assert.match(refusal(signText(ROOT, 'herd-descriptor-v1', JSON.stringify(TEXT))), wrong);
+  const document = signed(TEXT);
+  assert.match(refusal({ ...document, text: document.text.replace('north', 'south') }), wrong);
+  for (const signature of ['', 'AAAA', `A${document.signature.slice(1)}`, signed(TEXT, OTHER).signature])
+    assert.match(refusal({ ...document, signature }), wrong, signature);
+});
+
+test('refuses the document of another zone, even of the same root key', () => {
+  assert.equal(refusal(signed(TEXT), 'na'), 'the consensus is of zone eu, not na');
+});
+
+test('takes a document until the millisecond in which it ends', () => {
+  const end = Date.parse(TEXT.validUntil);
+  accepted(signed(TEXT), end);
+  assert.equal(refusal(signed(TEXT), 'eu', end + 1), `the consensus of zone eu ended at ${TEXT.validUntil}`);
+});
+
+test('says that a signed text is no JSON', () => {
+  assert.equal(refusal(signText(ROOT, 'herd-consensus-v1', '{')), 'the consensus of zone eu is not JSON');
+});
+
+/** What is wrong with a signed document, and the field that the refusal has to name. */
+const MALFORMED: readonly (readonly [field: string, change: object])[] = [
+  /*  1 */ ['zone', { zone: 'Not A Label' }],
+  /*  2 */ ['provider', { provider: 'x'.repeat(254) }],
+  /*  3 */ ['jurisdiction', { jurisdiction: 5 }],
+  /*  4 */ ['epoch', { epoch: -1 }],
+  /*  5 */ ['epoch', { epoch: 1.5 }],
+  /*  6 */ ['validUntil', { validUntil: 'tomorrow' }],
+  /*  7 */ ['validUntil', { validUntil: '2030-02-30T00:00:00Z' }],
+  /*  8 */ ['params.profile', { params: { ...TEXT.params, profile: 'C' } }],
+  /*  9 */ ['params.clientsPerChannel', { params: { ...TEXT.params, clientsPerChannel: 101 } }],
+  /* 10 */ ['params.meshCellsPerTick', { params: { ...TEXT.params, meshCellsPerTick: 0 } }],
+  /* 11 */ ['nodes[0].id', { nodes: [{ ...TEXT.nodes[0], id: '-' }] }],
+  /* 12 */ ['nodes[0].role', { nodes: [{ ...TEXT.nodes[0], role: 'client' }] }],
+  /* 13 */ ['nodes[0].endpoint', { nodes: [{ ...TEXT.nodes[0], endpoint: 'host:1' }] }],
+  /* 14 */ ['nodes[0].identityKey', { nodes: [{ ...TEXT.nodes[0], identityKey: 'AAAA' }] }],
+  /* 15 */ ['nodes[0].linkKey', { nodes: [{ ...TEXT.nodes[0], linkKey: key(1).slice(4) }] }],
+  /* 16 */ ['nodes[0].boot', { nodes: [{ ...TEXT.nodes[0], boot: 2 ** 32 }] }],
+  /* 17 */ ['channels[0].id', { channels: [{ id: 0, superpeer: 'eu-sp', mix: 'eu-mix-0' }] }],
+  /* 18 */ ['channels[0].superpeer', { channels: [{ id: 1, superpeer: '', mix: 'eu-mix-0' }] }],
+  /* 19 */ ['nodes', { nodes: undefined }],
+  /* 20 */ ['channels', { channels: {} }],
+];
+
+test('names the field that is malformed, row by row', () => {
+  for (const [index, [field, change]] of MALFORMED.entries()) {
+    const said = refusal(signed({ ...TEXT, ...change }));
+    assert(said.includes(`at ${field}`), `row ${index + 1}: ${said}`);
+  }
+});
+
+test('names all malformed fields at once', () => {
+  const said = refusal(signed({ ...TEXT, epoch: -1, validUntil: 0, channels: 7 }));
+  for (const field of ['epoch', 'validUntil', 'channels']) assert(said.includes(`at ${field}`), said);
+});
+
+const part = (document: SignedText) => ({ consensus: document.text, signature: document.signature });
+const NA: Omit<ConsensusText, 'params'> & { params: object } = {
+  ...TEXT,
+  zone: 'na',
+  nodes: [{ ...node('na-mix-0', 'mix', 20), role: 'mix' }],
+  channels: [],
+};
+
+function viewOf(peers: unknown[], own = signed(TEXT)): View | { refused: string } {
+  return verifyView({ own: part(own), peers }, ROOT.publicKey, 'eu', NOW_MS);
+}
+
+const peer = (zone: string, document: SignedText, root = OTHER) => ({
+  zone,
+  rootKey: root.publicKey.toString('base64'),
+  signed: part(document),
+});
+
+test('a view holds the own zone and the peers that verify under their own keys', () => {
+  const view = viewOf([peer('na', signed(NA, OTHER))]) as View;
+  assert.deepEqual([view.own.zone, ...view.peers.map(({ zone }) => zone)], ['eu', 'na']);
+});
+
+test('a broken peer is left out and harms nobody else', () => {
+  const broken = {
+    'wrong key': peer('na', signed(NA, ROOT)),
+    'other zone': peer('na', signed({ ...NA, zone: 'sa' }, OTHER)),
+    expired: peer('na', signed({ ...NA, validUntil: '2029-12-31T00:00:00Z' }, OTHER)),
+    malformed: peer('na', signed({ ...NA, epoch: 'first' }, OTHER)),
+    'no JSON': peer('na', signText(OTHER, 'herd-consensus-v1', 'null and void')),
+    'the own zone again': peer('eu', signed(TEXT), ROOT),
+  };
+  const good = peer('au', signed({ ...NA, zone: 'au' }, OTHER));
+  for (const [what, one] of Object.entries(broken)) {
+    const view = viewOf([one, good]) as View;
+    assert.deepEqual(
+      view.peers?.map(({ zone }) => zone),
+      ['au'],
+      what,
+    );
+  }
+});
+
+test('without a valid consensus of the own zone there is no view', () => {
+  const refused = viewOf([], signed(TEXT, OTHER)) as { refused: string };
+  assert.match(refused.refused, /not signed by the zone's root key/);
+});
+
+test('an answer that is no view is refused with the fields that are missing', () => {
+  for (const json of [undefined, null, 7, 'view', [], {}, { own: part(signed(TEXT)) }, { own: {}, peers: [] }]) {
+    const result = verifyView(json, ROOT.publicKey, 'eu', NOW_MS) as { refused: string };
+    assert.match(result.refused, /^the directory's answer is malformed: /, JSON.stringify(json));
+  }
+  const answer: Partial<ViewText> = { own: part(signed(TEXT)) };
+  const result = verifyView({ ...answer, peers: [{ zone: 'na' }] }, ROOT.publicKey, 'eu', NOW_MS) as {
+    refused: string;
+  };
+  for (const field of ['peers[0].rootKey', 'peers[0].signed']) assert(result.refused.includes(`at ${field}`));
+});

@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import fc from 'fast-check';
+import type { Consensus, ConsensusNode } from '../../../../nodes/config/consensus.ts';
+import { nodeTag } from '../../../../nodes/config/consensus.ts';
+import { cookieOf, parseContact, printContact, rendezvousOf } from '../../../../nodes/config/contact.ts';
+import { parseEndpoint } from '../../../../nodes/core/units.ts';
+import { Identity } from '../../../../nodes/crypto/keys.ts';
+
+const IDENTITY = new Identity(Buffer.alloc(32, 7));
+const CONTACT = printContact('eu', IDENTITY.publicKey);
+/** What a user's keyboard and a copy from a letter may bring, whether it belongs there or not. */
+const TYPED = 'ABCXYZabcdefxyz0123456789-_:+/= .';
+
+test('a contact holds the zone and the end-to-end key, for any identity and zone', () => {
+  const seed = fc.uint8Array({ minLength: 32, maxLength: 32 });
+  fc.assert(
+    fc.property(seed, fc.stringMatching(/^[a-z0-9]([a-z0-9-]{0,8}[a-z0-9])?$/), (bytes, zone) => {
+      const identity = new Identity(bytes);
+      const parsed = parseContact(printContact(zone, identity.publicKey));
+      assert.deepEqual(parsed, { zone, endToEndKey: identity.endToEnd.publicKey });
+    }),
+    { numRuns: 40 },
+  );
+});
+
+test('every wrong, missing, doubled or added character is refused', () => {
+  const refused = (text: string) => assert('refused' in parseContact(text), text);
+  for (let at = 0; at <= CONTACT.length; at += 1) {
+    for (const typed of TYPED) {
+      if (at < CONTACT.length && typed !== CONTACT[at]) refused(CONTACT.slice(0, at) + typed + CONTACT.slice(at + 1));
+      refused(CONTACT.slice(0, at) + typed + CONTACT.slice(at));
+    }
+    if (at < CONTACT.length) refused(CONTACT.slice(0, at) + CONTACT.slice(at + 1));
+  }
+});
+
+test('two neighbours that have changed places are refused', () => {
+  for (let at = 0; at + 1 < CONTACT.length; at += 1) {
+    if (CONTACT[at] === CONTACT[at + 1]) continue;
+    const text = CONTACT.slice(0, at) + CONTACT[at + 1] + CONTACT[at] + CONTACT.slice(at + 2);
+    assert('refused' in parseContact(text), text);
+  }
+});
+
+test('says which of three things is wrong', () => {
+  const refusal = (text: string) => (parseContact(text) as { refused: string }).refused;
+  for (const text of ['', 'herd', 'herd::x:y', 'tel:eu:x:y', `${CONTACT}:z`, 'herd:eu:key:'])
+    assert.equal(refusal(text), 'a contact reads herd:ZONE:KEY:CHECKSUM', text);
+  assert.match(refusal(CONTACT.replace(':eu:', ':na:')), /typing error/);
+  for (const key of [Buffer.alloc(31, 1), Buffer.alloc(32), Buffer.alloc(32, 0xff), Buffer.alloc(0)])
+    assert.match(refusal(printContact('eu', key)), /not an Ed25519 public key/);
+});
+
+function rendezvous(number: number, role: ConsensusNode['role'] = 'rendezvous'): ConsensusNode {
+  const linkKey = new Identity(Buffer.alloc(32, number)).link.publicKey;
+  const endpoint = parseEndpoint(`10.0.0.${number}:7000`)!;
+  return { id: `${role}-${number}`, role, endpoint, linkKey, boot: 1, tag: nodeTag(linkKey) };
+}
+
+const consensusOf = (nodes: ConsensusNode[]): Consensus => ({
+  zone: 'eu',
+  epoch: 1,
+  validUntilMs: 0,
+  params: { profile: 'A', clientsPerChannel: 20, meshCellsPerTick: 2 },
+  nodes,
+  channels: [],
+});
+const cookies = Array.from({ length: 200 }, (_, i) => cookieOf(Buffer.alloc(32, i)));
+
+test('everybody finds the same rendezvous, in whatever order the consensus lists them', () => {
+  const nodes = [1, 2, 3, 4].map((number) => rendezvous(number));
+  for (const cookie of cookies)
+    assert.equal(rendezvousOf(cookie, consensusOf(nodes)), rendezvousOf(cookie, consensusOf(nodes.toReversed())));
+});
+
+test('a rendezvous that leaves moves its own clients and no others', () => {
+  const nodes = [1, 2, 3, 4].map((number) => rendezvous(number));
+  let moved = 0;
+  for (const cookie of cookies) {
+    const before = rendezvousOf(cookie, consensusOf(nodes))!;
+    const after = rendezvousOf(cookie, consensusOf(nodes.slice(0, 3)))!;
+    if (before === nodes[3]) moved += 1;
+    else assert.equal(after, before);
+  }
+  assert(moved > 25 && moved < 75, `about a quarter of 200 moves: ${moved}`);
+});
+
+test('no other role is taken for a rendezvous', () => {
+  assert.equal(rendezvousOf(cookies[0], consensusOf([rendezvous(1, 'mix'), rendezvous(2, 'superpeer')])), undefined);
+});

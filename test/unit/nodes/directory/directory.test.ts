@@ -1,0 +1,215 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { type ConsensusText, type View, type ViewText, verifyView } from '../../../../nodes/config/consensus.ts';
+import { type Descriptor, signDescriptor } from '../../../../nodes/config/descriptor.ts';
+import type { DirectoryConfig, DirectoryZone } from '../../../../nodes/config/node.ts';
+import { Identity } from '../../../../nodes/crypto/keys.ts';
+import { type SignedText, signText } from '../../../../nodes/crypto/signed.ts';
+import { channelsOf, DESCRIPTOR_LIFETIME_MS, Directory } from '../../../../nodes/directory/directory.ts';
+
+const START_MS = Date.parse('2030-01-01T00:00:00Z');
+const EPOCH_MS = 900_000;
+const SKEW_MS = 300_000;
+
+const identity = (fill: number) => new Identity(Buffer.alloc(32, fill));
+const text = (key: Buffer) => key.toString('base64');
+const ROOT = identity(1);
+const NA_ROOT = identity(2);
+const NODES = { 'eu-mix-0': identity(10), 'eu-rendezvous-0': identity(11), 'eu-sp': identity(12) };
+type Id = keyof typeof NODES;
+
+const ZONE: DirectoryZone = {
+  zone: 'eu',
+  provider: 'north',
+  jurisdiction: 'EU',
+  params: { profile: 'A', clientsPerChannel: 20, meshCellsPerTick: 2 },
+  roster: [
+    { id: 'eu-mix-0', role: 'mix', identityKey: text(NODES['eu-mix-0'].publicKey) },
+    { id: 'eu-rendezvous-0', role: 'rendezvous', identityKey: text(NODES['eu-rendezvous-0'].publicKey) },
+    { id: 'eu-sp', role: 'superpeer', identityKey: text(NODES['eu-sp'].publicKey), channels: 2 },
+  ],
+  peers: [{ zone: 'na', url: 'http://10.0.9.9:8080', rootKey: text(NA_ROOT.publicKey) }],
+};
+
+function directory(): Directory {
+  const config: DirectoryConfig = {
+    role: 'directory',
+    id: 'eu-directory-0',
+    listen: { port: 1 },
+    metrics: { port: 2 },
+    epochSeconds: EPOCH_MS / 1000,
+    zones: [ZONE],
+  };
+  return new Directory(config, new Map([['eu', ROOT]]));
+}
+
+function descriptor(id: Id, issuedAt: number, change: Partial<Descriptor> = {}, by = NODES[id]): SignedText {
+  const linkKey = text(NODES[id].link.publicKey);
+  return signDescriptor(by, { zone: 'eu', id, endpoint: '10.0.0.1:7000', linkKey, boot: 1, issuedAt, ...change });
+}
+
+const consensusOf = (view: ViewText): ConsensusText => JSON.parse(view.own.consensus);
+const view = (served: Directory, nowMs: number) => served.view(nowMs, 'eu')!;
+const ids = (served: Directory, nowMs: number) => consensusOf(view(served, nowMs)).nodes.map(({ id }) => id);
+
+function registerAll(served: Directory, nowMs: number): void {
+  for (const id of Object.keys(NODES) as Id[])
+    assert.equal(served.register(nowMs, 'eu', descriptor(id, nowMs)), 'accepted', id);
+}
+
+test('lists the nodes of the roster that have registered, and the channels whose ends both have', () => {
+  const served = directory();
+  assert.deepEqual(ids(served, START_MS), []);
+  served.register(START_MS, 'eu', descriptor('eu-mix-0', START_MS));
+  assert.deepEqual(consensusOf(view(served, START_MS)).channels, []);
+  registerAll(served, START_MS + 1);
+  assert.deepEqual(ids(served, START_MS + 1), Object.keys(NODES));
+  assert.deepEqual(consensusOf(view(served, START_MS + 1)).channels, [
+    { id: 1, superpeer: 'eu-sp', mix: 'eu-mix-0' },
+    { id: 2, superpeer: 'eu-sp', mix: 'eu-mix-0' },
+  ]);
+  assert.deepEqual(served.registered(START_MS + 1, 'eu'), { registered: 3, roster: 3 });
+});
+
+test('what it serves is what nodes and clients accept', () => {
+  const served = directory();
+  registerAll(served, START_MS);
+  const verified = verifyView(view(served, START_MS), ROOT.publicKey, 'eu', START_MS) as View;
+  assert.equal(verified.own.channels.length, 2);
+});
+
+/** What is handed in, and the one word that the directory has for it. */
+const REGISTRATIONS: readonly (readonly [what: string, word: string, zone: string, signed: SignedText])[] = [
+  ['a zone that is not served', 'unknown-zone', 'na', descriptor('eu-mix-0', START_MS)],
+  ['no JSON', 'malformed', 'eu', signText(NODES['eu-mix-0'], 'herd-descriptor-v1', '{')],
+  ['an endpoint that is none', 'malformed', 'eu', descriptor('eu-mix-0', START_MS, { endpoint: 'eu-mix-0:7000' })],
+  ['a node that no roster lists', 'not-in-roster', 'eu', descriptor('eu-mix-0', START_MS, { id: 'eu-mix-1' })],
+  ['a stranger’s signature', 'bad-signature', 'eu', descriptor('eu-mix-0', START_MS, {}, identity(99))],
+  ['another node’s signature', 'bad-signature', 'eu', descriptor('eu-mix-0', START_MS, {}, NODES['eu-sp'])],
+  ['a descriptor for another zone', 'bad-signature', 'eu', descriptor('eu-mix-0', START_MS, { zone: 'na' })],
+  ['a clock far behind', 'stale', 'eu', descriptor('eu-mix-0', START_MS - SKEW_MS - 1)],
+  ['a clock far ahead', 'stale', 'eu', descriptor('eu-mix-0', START_MS + SKEW_MS + 1)],
+  ['a clock just within the skew', 'accepted', 'eu', descriptor('eu-mix-0', START_MS + SKEW_MS)],
+];
+
+for (const [what, word, zone, signed] of REGISTRATIONS) {
+  test(`answers "${word}" to ${what}`, () => {
+    const served = directory();
+    assert.equal(served.register(START_MS, zone, signed), word);
+    assert.deepEqual(ids(served, START_MS), word === 'accepted' ? ['eu-mix-0'] : []);
+  });
+}
+
+test('an old descriptor played again is stale, also after the node has moved or has been forgotten', () => {
+  const served = directory();
+  const old = descriptor('eu-mix-0', START_MS, { endpoint: '10.0.0.1:7000' });
+  served.register(START_MS, 'eu', old);
+  assert.equal(served.register(START_MS + 1, 'eu', old), 'stale', 'the same again');
+  served.register(
+    START_MS + 1000,
+    'eu',
+    descriptor('eu-mix-0', START_MS + 1000, { endpoint: '10.0.0.2:7000', boot: 2 }),
+  );
+  assert.equal(served.register(START_MS + 2000, 'eu', old), 'stale');
+  const [node] = consensusOf(view(served, START_MS + 2000)).nodes;
+  assert.deepEqual([node.endpoint, node.boot], ['10.0.0.2:7000', 2]);
+  const later = START_MS + 1000 + DESCRIPTOR_LIFETIME_MS + 1;
+  assert.deepEqual(ids(served, later), []);
+  assert.equal(served.register(later, 'eu', old), 'stale');
+});
+
+test('a node that does not renew is left out after its lifetime, with its channels', () => {
+  const served = directory();
+  registerAll(served, START_MS);
+  const last = START_MS + DESCRIPTOR_LIFETIME_MS;
+  served.register(last, 'eu', descriptor('eu-mix-0', last));
+  assert.equal(ids(served, last).length, 3);
+  assert.deepEqual(ids(served, last + 1), ['eu-mix-0']);
+  assert.deepEqual(consensusOf(view(served, last + 1)).channels, []);
+  assert.deepEqual(served.registered(last + 1, 'eu'), { registered: 1, roster: 3 });
+});
+
+test('signs anew when something has changed or an epoch has begun, and only then', () => {
+  const served = directory();
+  registerAll(served, START_MS);
+  const first = view(served, START_MS).own;
+  served.register(START_MS + 10_000, 'eu', descriptor('eu-mix-0', START_MS + 10_000));
+  assert.deepEqual(view(served, START_MS + 10_000).own, first, 'a renewal changes nothing');
+  served.register(START_MS + 20_000, 'eu', descriptor('eu-mix-0', START_MS + 20_000, { boot: 2 }));
+  assert.notEqual(view(served, START_MS + 20_000).own.signature, first.signature, 'a restart does');
+  const before = consensusOf(view(served, START_MS + 50_000));
+  const next = consensusOf(view(served, START_MS + EPOCH_MS));
+  assert.equal(next.epoch, before.epoch + 1);
+  assert.equal(Date.parse(next.validUntil) - Date.parse(before.validUntil), EPOCH_MS);
+});
+
+test('a consensus outlives the directory by most of a day', () => {
+  const served = directory();
+  const own = view(served, START_MS + EPOCH_MS - 1);
+  const verify = (nowMs: number) => verifyView(own, ROOT.publicKey, 'eu', nowMs);
+  assert(!('refused' in verify(START_MS + 23 * 3_600_000)));
+  assert('refused' in verify(START_MS + 25 * 3_600_000));
+});
+
+const NA_TEXT = JSON.stringify({
+  ...consensusOf(view(directory(), START_MS)),
+  zone: 'na',
+  validUntil: '2030-01-01T12:00:00Z',
+});
+
+test('hands on a peer’s consensus that its configured root key has signed', () => {
+  const served = directory();
+  assert.deepEqual(view(served, START_MS).peers, []);
+  const signed = signText(NA_ROOT, 'herd-consensus-v1', NA_TEXT);
+  assert.equal(served.learnPeer(START_MS, 'eu', 'na', signed), undefined);
+  const [peer] = view(served, START_MS).peers;
+  assert.deepEqual(peer, {
+    zone: 'na',
+    rootKey: text(NA_ROOT.publicKey),
+    signed: { consensus: NA_TEXT, signature: signed.signature },
+  });
+});
+
+test('refuses a peer that is not configured, another key, an ended consensus, and keeps what it had', () => {
+  const served = directory();
+  const signed = signText(NA_ROOT, 'herd-consensus-v1', NA_TEXT);
+  served.learnPeer(START_MS, 'eu', 'na', signed);
+  const refused = (nowMs: number, zone: string, peer: string, document: SignedText, why: RegExp) =>
+    assert.match(served.learnPeer(nowMs, zone, peer, document)?.refused ?? 'taken', why);
+  refused(START_MS, 'eu', 'sa', signed, /zone eu has no peer sa/);
+  refused(START_MS, 'sa', 'na', signed, /zone sa has no peer na/);
+  refused(START_MS, 'eu', 'na', signText(ROOT, 'herd-consensus-v1', NA_TEXT), /not signed by the zone's root key/);
+  refused(START_MS + 86_400_000, 'eu', 'na', signed, /ended at/);
+  assert.equal(view(served, START_MS).peers[0].signed.signature, signed.signature);
+});
+
+test('serves no zone that it does not have, and does not start without a zone’s key', () => {
+  assert.equal(directory().view(START_MS, 'na'), undefined);
+  const config = {
+    role: 'directory',
+    id: 'd',
+    listen: { port: 1 },
+    metrics: { port: 2 },
+    epochSeconds: 60,
+    zones: [ZONE],
+  } as const;
+  assert.throws(() => new Directory({ ...config, zones: [ZONE] }, new Map()), /no root key for zone eu/);
+});
+
+test('deals channels to the mixes in turn, whatever the order of the roster and whoever is up', () => {
+  const identityKey = text(ROOT.publicKey);
+  const roster: DirectoryZone['roster'] = [
+    { id: 'sp-b', role: 'superpeer', identityKey, channels: 1 },
+    { id: 'mix-1', role: 'mix', identityKey },
+    { id: 'sp-a', role: 'superpeer', identityKey, channels: 2 },
+    { id: 'mix-0', role: 'mix', identityKey },
+  ];
+  const dealt = [
+    { id: 1, superpeer: 'sp-a', mix: 'mix-0' },
+    { id: 2, superpeer: 'sp-a', mix: 'mix-1' },
+    { id: 3, superpeer: 'sp-b', mix: 'mix-0' },
+  ];
+  assert.deepEqual(channelsOf({ ...ZONE, roster }), dealt);
+  assert.deepEqual(channelsOf({ ...ZONE, roster: roster.toReversed() }), dealt);
+  assert.deepEqual(channelsOf({ ...ZONE, roster: roster.filter(({ role }) => role !== 'mix') }), []);
+});
