@@ -1,4 +1,4 @@
-import { BANDS, type Band, bandOf, rFactor } from '../../evaluation/quality/emodel.ts';
+import { bandOf, rFactor } from '../../evaluation/quality/emodel.ts';
 import type { CallRow } from '../calls/row.ts';
 
 /** "Packet loss never exceeded a few percents" in the paper, over the Internet; the lab's links lose nothing. */
@@ -11,9 +11,6 @@ export const LOSS_RATIO_LIMIT = 0.01;
  * 8 % of the frames were not heard, which the loss counted by the client should have shown.
  */
 export const SEGMENTAL_SNR_DB_MIN = 32;
-
-/** What the paper found loss to cost at most: one level. Under the loss limit it is 4.2 of a level's 10 points. */
-const BANDS_LOST_MAX = 1;
 
 /** A sentence for everything that is wrong with the calls; none if all is well. */
 export function problems(rows: readonly CallRow[]): string[] {
@@ -32,17 +29,12 @@ function rowProblems(row: CallRow): string[] {
         `${SEGMENTAL_SNR_DB_MIN}, ${percent(framesPresent)} of the frames are there`,
     ],
     [
-      bandsLost(predicted, band) > BANDS_LOST_MAX,
+      band !== predicted,
       `quality is ${band} where its ${mouthToEarMs.toFixed(0)} ms from mouth to ear alone would be ${predicted}`,
     ],
     [addedMs < 0, `came ${(-addedMs).toFixed(1)} ms sooner through Herd than directly, which cannot be`],
   ];
   return found.filter(([wrong]) => wrong).map(([, sentence]) => sentence);
-}
-
-function bandsLost(predicted: Band, band: Band): number {
-  const place = (name: Band) => BANDS.findIndex((candidate) => candidate.name === name);
-  return place(band) - place(predicted);
 }
 
 function percent(ratio: number): string {
