@@ -19,11 +19,11 @@ export interface BuiltImages {
 
 /**
  * Builds the images of nodes and operator from the repository at `root`, without a registry or a container tool:
- * the native sockets compiled, a base layer (Node and its libraries), one of production dependencies, and one of the repository's own folders.
+ * the native part compiled, a base layer (Node and its libraries), one of production dependencies, and one of the repository's own folders.
  * @param archive where to write
  */
 export async function buildImages(root: string, archive: string): Promise<BuiltImages> {
-  await exec('sh', [path.join(root, 'nodes', 'host', 'build.sh')]);
+  await exec('sh', [path.join(root, 'nodes', 'native', 'build.sh')]);
   const [base, dependencies, nodes, operator, manifest] = await Promise.all([
     baseEntries(path.join(root, 'node_modules', 'node', 'bin', 'node')),
     dependencyEntries(root),

@@ -1,11 +1,10 @@
 import dgram from 'node:dgram';
-import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { setImmediate as turn } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import type { DropCounters } from '../core/drop.ts';
 import type { PacketRing } from '../core/ring.ts';
 import { type Endpoint, endpointAddress, endpointPort, parseEndpoint } from '../core/units.ts';
+import { type Native, native, nativeFailure } from '../native/load.ts';
+import { log } from './log.ts';
 
 /**
  * Datagrams in batches: `drain` fills a ring with all that has arrived, `flush` sends a ring.
@@ -20,37 +19,19 @@ export interface DatagramIo {
   close(): void;
 }
 
-type RingArguments = [
-  fd: number,
-  bytes: Buffer,
-  slotBytes: number,
-  lengths: Uint16Array,
-  endpoints: Float64Array,
-  first: number,
-  count: number,
-];
-
-interface NativeDatagrams {
-  open(port: number, receiveBufferBytes: number): number;
-  receive(...ring: RingArguments): number;
-  send(...ring: RingArguments): number;
-  close(fd: number): void;
-}
-
-/** Built beside this file by `nodes/host/build.sh`. */
-const NATIVE_FILE = fileURLToPath(new URL('./datagrams.node', import.meta.url));
 /** What the native part says of a datagram that did not fit its slot. */
 const TRUNCATED_LENGTH = 65_535;
 
-/** Opens the port, natively where that has been built. */
+/** Opens the port, natively where that part has been built; a node that goes on without it says so. */
 export async function openDatagrams(port: number, drops: DropCounters): Promise<DatagramIo> {
-  return existsSync(NATIVE_FILE) ? openNative(port, drops) : openUdp(port, drops);
+  if (native) return openNative(native, port, drops);
+  log('warn', 'slower without the native part', { reason: nativeFailure });
+  return openUdp(port, drops);
 }
 
 /** What does not fit the ring waits in the kernel for the next drain. */
-export function openNative(port: number, drops: DropCounters): DatagramIo {
-  const native = createRequire(import.meta.url)(NATIVE_FILE) as NativeDatagrams;
-  const fd = native.open(port, RECEIVE_BUFFER_BYTES);
+export function openNative(native: Native, port: number, drops: DropCounters): DatagramIo {
+  const fd = native.openSocket(port, RECEIVE_BUFFER_BYTES);
   return {
     drain(inbox) {
       const { bytes, slotBytes, lengths, endpoints, count, capacity } = inbox;
@@ -65,7 +46,7 @@ export function openNative(port: number, drops: DropCounters): DatagramIo {
       native.send(fd, bytes, slotBytes, lengths, endpoints, 0, count);
       return undefined;
     },
-    close: () => native.close(fd),
+    close: () => native.closeSocket(fd),
   };
 }
 

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import dgram from 'node:dgram';
 import { once } from 'node:events';
 import test from 'node:test';
@@ -8,11 +7,13 @@ import { DropCounters } from '../../../../nodes/core/drop.ts';
 import { PacketRing } from '../../../../nodes/core/ring.ts';
 import { type Endpoint, parseEndpoint } from '../../../../nodes/core/units.ts';
 import { type DatagramIo, openNative, openUdp } from '../../../../nodes/host/udp.ts';
+import { loadNative } from '../../../../nodes/native/load.ts';
+import { buildNative, NATIVE_FOLDER } from '../support/native.ts';
 
 /** One suite for both implementations: what the native one does differently is said where it is tested. */
-execFileSync('sh', [new URL('../../../../nodes/host/build.sh', import.meta.url).pathname]);
+const native = loadNative(buildNative(NATIVE_FOLDER));
 const OPENERS = {
-  native: async (port: number, drops: DropCounters) => openNative(port, drops),
+  native: async (port: number, drops: DropCounters) => openNative(native, port, drops),
   'node:dgram': openUdp,
 };
 

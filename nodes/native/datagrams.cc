@@ -8,17 +8,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <node_api.h>
+#include "arguments.h"
 
+namespace herd {
 namespace {
 
 constexpr int kBatch = 64;
 constexpr double kPorts = 65536;
-
-napi_value Throw(napi_env env, const char* what) {
-  napi_throw_error(env, nullptr, what);
-  return nullptr;
-}
+constexpr double kEndpoints = kPorts * 65536 * 65536;
 
 napi_value ThrowErrno(napi_env env, int error) {
   napi_throw_error(env, strerrorname_np(error), strerror(error));
@@ -29,15 +26,6 @@ napi_value Number(napi_env env, double value) {
   napi_value result;
   napi_create_double(env, value, &result);
   return result;
-}
-
-// The memory of a typed array, if it has `type` and at least `least` elements.
-void* Elements(napi_env env, napi_value value, napi_typedarray_type type, size_t least) {
-  napi_typedarray_type actual;
-  size_t length;
-  void* data;
-  if (napi_get_typedarray_info(env, value, &actual, &length, &data, nullptr, nullptr) != napi_ok) return nullptr;
-  return actual == type && length >= least ? data : nullptr;
 }
 
 // A ring and the descriptor, as both receive and send get them: fd, bytes, slotBytes, lengths, endpoints, first, count.
@@ -52,30 +40,28 @@ struct Ring {
   uint32_t count;
 
   bool Read(napi_env env, napi_callback_info info) {
-    size_t argc = 7;
+    size_t argc = 7, length;
     napi_value args[7];
     if (napi_get_cb_info(env, info, &argc, args, nullptr, nullptr) != napi_ok || argc != 7) return false;
     if (napi_get_value_int32(env, args[0], &fd) != napi_ok) return false;
     if (napi_get_value_uint32(env, args[2], &slot_bytes) != napi_ok || slot_bytes == 0 || slot_bytes > 65535) return false;
     if (napi_get_value_uint32(env, args[5], &first) != napi_ok) return false;
     if (napi_get_value_uint32(env, args[6], &count) != napi_ok || first > count) return false;
-    bytes = static_cast<unsigned char*>(
-        Elements(env, args[1], napi_uint8_array, static_cast<size_t>(count) * slot_bytes));
-    lengths = static_cast<uint16_t*>(Elements(env, args[3], napi_uint16_array, count));
-    endpoints = static_cast<double*>(Elements(env, args[4], napi_float64_array, count));
-    return bytes != nullptr && lengths != nullptr && endpoints != nullptr;
+    return Elements(env, args[1], napi_uint8_array, &bytes, &length) && length / slot_bytes >= count &&
+           Elements(env, args[3], napi_uint16_array, &lengths, &length) && length >= count &&
+           Elements(env, args[4], napi_float64_array, &endpoints, &length) && length >= count;
   }
 };
 
-// open(port, receiveBufferBytes): a bound, non-blocking IPv4 socket's descriptor.
-napi_value Open(napi_env env, napi_callback_info info) {
+// openSocket(port, receiveBufferBytes): a bound, non-blocking IPv4 socket's descriptor.
+napi_value OpenSocket(napi_env env, napi_callback_info info) {
   size_t argc = 2;
   napi_value args[2];
   uint32_t port, buffer_bytes;
   if (napi_get_cb_info(env, info, &argc, args, nullptr, nullptr) != napi_ok || argc != 2 ||
       napi_get_value_uint32(env, args[0], &port) != napi_ok || port > 65535 ||
       napi_get_value_uint32(env, args[1], &buffer_bytes) != napi_ok) {
-    return Throw(env, "open takes a port and a buffer size");
+    return ThrowType(env, "openSocket takes a port and a buffer size");
   }
   int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return ThrowErrno(env, errno);
@@ -95,7 +81,7 @@ napi_value Open(napi_env env, napi_callback_info info) {
 // receive(ring): the slot behind the last that was filled. A datagram longer than its slot gets the length 65535.
 napi_value Receive(napi_env env, napi_callback_info info) {
   Ring ring;
-  if (!ring.Read(env, info)) return Throw(env, "receive takes fd, bytes, slotBytes, lengths, endpoints, first, count");
+  if (!ring.Read(env, info)) return ThrowType(env, "receive takes fd, bytes, slotBytes, lengths, endpoints, first, count");
   mmsghdr messages[kBatch];
   iovec vectors[kBatch];
   sockaddr_in addresses[kBatch];
@@ -104,6 +90,7 @@ napi_value Receive(napi_env env, napi_callback_info info) {
     int want = ring.count - got < kBatch ? static_cast<int>(ring.count - got) : kBatch;
     for (int i = 0; i < want; i += 1) {
       vectors[i] = {ring.bytes + static_cast<size_t>(got + i) * ring.slot_bytes, ring.slot_bytes};
+      Touch(vectors[i].iov_base, ring.slot_bytes);
       messages[i] = {};
       messages[i].msg_hdr.msg_iov = &vectors[i];
       messages[i].msg_hdr.msg_iovlen = 1;
@@ -127,7 +114,7 @@ napi_value Receive(napi_env env, napi_callback_info info) {
 // send(ring): how many were handed to the kernel. One that it refuses (no route, no room) is lost, as on any path.
 napi_value Send(napi_env env, napi_callback_info info) {
   Ring ring;
-  if (!ring.Read(env, info)) return Throw(env, "send takes fd, bytes, slotBytes, lengths, endpoints, first, count");
+  if (!ring.Read(env, info)) return ThrowType(env, "send takes fd, bytes, slotBytes, lengths, endpoints, first, count");
   mmsghdr messages[kBatch];
   iovec vectors[kBatch];
   sockaddr_in addresses[kBatch];
@@ -136,14 +123,18 @@ napi_value Send(napi_env env, napi_callback_info info) {
     int want = ring.count - done < kBatch ? static_cast<int>(ring.count - done) : kBatch;
     for (int i = 0; i < want; i += 1) {
       uint32_t slot = done + static_cast<uint32_t>(i);
-      if (ring.lengths[slot] > ring.slot_bytes) return Throw(env, "a length is larger than its slot");
+      // Read once: the array may be shared with another thread.
+      uint16_t length = ring.lengths[slot];
+      if (length > ring.slot_bytes) return ThrowRange(env, "a length is larger than its slot");
       double endpoint = ring.endpoints[slot];
+      if (!(endpoint >= 0 && endpoint < kEndpoints)) return ThrowRange(env, "an endpoint is not an address and a port");
       uint32_t ip = static_cast<uint32_t>(endpoint / kPorts);
       addresses[i] = {};
       addresses[i].sin_family = AF_INET;
       addresses[i].sin_addr.s_addr = htonl(ip);
       addresses[i].sin_port = htons(static_cast<uint16_t>(endpoint - ip * kPorts));
-      vectors[i] = {ring.bytes + static_cast<size_t>(slot) * ring.slot_bytes, ring.lengths[slot]};
+      vectors[i] = {ring.bytes + static_cast<size_t>(slot) * ring.slot_bytes, length};
+      Touch(vectors[i].iov_base, length);
       messages[i] = {};
       messages[i].msg_hdr.msg_iov = &vectors[i];
       messages[i].msg_hdr.msg_iovlen = 1;
@@ -158,13 +149,13 @@ napi_value Send(napi_env env, napi_callback_info info) {
   return Number(env, sent);
 }
 
-napi_value Close(napi_env env, napi_callback_info info) {
+napi_value CloseSocket(napi_env env, napi_callback_info info) {
   size_t argc = 1;
   napi_value args[1];
   int fd;
   if (napi_get_cb_info(env, info, &argc, args, nullptr, nullptr) != napi_ok || argc != 1 ||
       napi_get_value_int32(env, args[0], &fd) != napi_ok) {
-    return Throw(env, "close takes a descriptor");
+    return ThrowType(env, "closeSocket takes a descriptor");
   }
   close(fd);
   return nullptr;
@@ -172,13 +163,14 @@ napi_value Close(napi_env env, napi_callback_info info) {
 
 }  // namespace
 
-NAPI_MODULE_INIT(/* napi_env env, napi_value exports */) {
+void DefineDatagrams(napi_env env, napi_value exports) {
   const napi_property_descriptor functions[] = {
-      {"open", nullptr, Open, nullptr, nullptr, nullptr, napi_default, nullptr},
+      {"openSocket", nullptr, OpenSocket, nullptr, nullptr, nullptr, napi_default, nullptr},
       {"receive", nullptr, Receive, nullptr, nullptr, nullptr, napi_default, nullptr},
       {"send", nullptr, Send, nullptr, nullptr, nullptr, napi_default, nullptr},
-      {"close", nullptr, Close, nullptr, nullptr, nullptr, napi_default, nullptr},
+      {"closeSocket", nullptr, CloseSocket, nullptr, nullptr, nullptr, napi_default, nullptr},
   };
   napi_define_properties(env, exports, sizeof functions / sizeof functions[0], functions);
-  return exports;
 }
+
+}  // namespace herd
