@@ -16,6 +16,7 @@ import {
 import { readJson, reply, serveHttp } from '../host/http.ts';
 import { log } from '../host/log.ts';
 import { Stats } from '../host/stats.ts';
+import { Fallback } from './fallback.ts';
 import { decodeMulaw, encodeMulaw } from './g711.ts';
 import type { SessionCommand, SessionEvent } from './session.ts';
 import { readWav, writeWav } from './wav.ts';
@@ -39,10 +40,20 @@ await main(async () => {
   const stats = new Stats();
   let state: Extract<SessionEvent, { kind: 'state' }> = { kind: 'state', attached: false, call: 'idle' };
   await serveProbes(config.metrics.port, config, stats, () => state.attached);
-  const first = await firstView(config, ({ own }) => own.channels.length > 0);
+  const first = await firstView(config, ({ own }) => own.channels.length > 0 || own.params.directClients > 0);
   const worker = startPlane(new URL('./plane.ts', import.meta.url), config, seed, first, stats);
   wipe(seed);
-  followConsensus(config, first, worker, signal);
+  const newest = followConsensus(config, first, worker, signal);
+  const fallback = new Fallback(
+    {
+      planePort: config.listen.port,
+      view: newest,
+      attached: () => state.attached,
+      route: (routes) => worker.postMessage({ kind: 'route', routes }),
+      changed: (transport) => log('warn', 'the way to the superpeers has changed', { transport }),
+    },
+    signal,
+  );
   let waiting: ((result: CallResult) => void) | undefined;
   worker.on('message', (event: SessionEvent) => {
     if (event.kind === 'state') state = event;
@@ -56,7 +67,8 @@ await main(async () => {
     {
       method: 'GET',
       path: '/status',
-      handler: (_request, response) => reply(response, 200, { attached: state.attached, contact, call: state.call }),
+      handler: (_request, response) =>
+        reply(response, 200, { attached: state.attached, transport: fallback.transport, contact, call: state.call }),
     },
     {
       method: 'POST',

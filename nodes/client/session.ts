@@ -1,7 +1,8 @@
 import { MILLISECOND_US, type Micros } from '../core/units.ts';
-import type { CallEnd, Client } from './client.ts';
+import type { Client } from './client.ts';
 import { MULAW_SILENCE } from './g711.ts';
 import { Recording, type RecordingReport } from './recording.ts';
+import type { CallEnd } from './signalling.ts';
 
 /**
  * What a client does with its calls for want of a telephone: plays its voicemail to who calls, and records the voicemail
@@ -21,6 +22,8 @@ const REASONS: Record<CallEnd, string> = {
   'peer-hung-up': 'the callee hung up',
   'no-channel': 'no channel was free',
   'not-answered': 'the callee did not answer',
+  declined: 'the call was declined',
+  cancelled: 'the caller gave up',
   lost: 'the call was lost',
 };
 
@@ -56,7 +59,9 @@ export class Session {
   /** After every tick: what has happened, and whether the recording is whole. */
   tick(now: Micros): void {
     for (let event = this.#client.poll(); event; event = this.#client.poll()) {
-      if (event.kind === 'call-up' && event.incoming) this.#played = 0;
+      // A voicemail takes every call.
+      if (event.kind === 'ringing') this.#client.answer(now);
+      else if (event.kind === 'call-up' && event.incoming) this.#played = 0;
       else if (event.kind === 'call-up' && this.#placed)
         this.#placed.setupMs = (now - this.#placed.at) / MILLISECOND_US;
       else if (event.kind === 'call-ended' && this.#placed) {

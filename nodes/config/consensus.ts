@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { type Endpoint, parseEndpoint } from '../core/units.ts';
 import { KEY_BYTES, tagOf } from '../crypto/keys.ts';
 import { type SignedText, verifyText } from '../crypto/signed.ts';
-import { CLIENTS_PER_CHANNEL_MAX, NODE_TAG_BYTES } from '../wire/constants.ts';
+import { ASSIGNMENT_MODES, ATTACHMENTS_MAX, CLIENTS_PER_CHANNEL_MAX, NODE_TAG_BYTES } from '../wire/constants.ts';
 
 /**
  * A zone's consensus: what its directory signs and every node and client downloads whole.
@@ -18,15 +18,34 @@ export const keyText = z.string().refine((text) => {
 const endpointText = z.string().refine((text) => parseEndpoint(text) !== undefined, 'must be a.b.c.d:port');
 const name = z.string().regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, 'must be a DNS label');
 
+/** With it, the links to 64 nodes fill the ring of what a daemon sends in a tick (host/plane.ts). */
+export const MESH_CELLS_PER_TICK_MAX = 64;
+
 export const zoneParams = z.object({
   profile: z.enum(['A', 'B']),
   clientsPerChannel: z.int().min(1).max(CLIENTS_PER_CHANNEL_MAX),
-  meshCellsPerTick: z.int().min(1).max(64),
+  /** Rate of every mesh link, and where rates are set from the demand, the lowest one. */
+  meshCellsPerTick: z.int().min(1).max(MESH_CELLS_PER_TICK_MAX),
+  /** The highest rate that the demand may lead to; rates stay at meshCellsPerTick without it (directory/rates.ts). */
+  meshCellsPerTickMax: z.int().min(1).max(MESH_CELLS_PER_TICK_MAX).optional(),
+  /** k: channels on distinct superpeers that a client is attached to. */
+  attachmentsPerClient: z.int().min(1).max(ATTACHMENTS_MAX),
+  assignment: z.enum(ASSIGNMENT_MODES),
+  /** Clients that a mix takes without a superpeer. */
+  directClients: z.int().min(0).max(10_000),
 });
 export type ZoneParams = z.infer<typeof zoneParams>;
 
 export const NODE_ROLES = ['mix', 'rendezvous', 'superpeer'] as const;
 export type NodeRole = (typeof NODE_ROLES)[number];
+
+/** What every mesh link from a node of this zone to one of zone `zone` carries from the instant `from`, ms since 1970. */
+const meshRate = z.object({
+  zone: name,
+  cellsPerTick: z.int().min(1).max(MESH_CELLS_PER_TICK_MAX),
+  from: z.int().min(0),
+});
+export type MeshRate = z.infer<typeof meshRate>;
 
 const consensusText = z.object({
   zone: name,
@@ -44,10 +63,15 @@ const consensusText = z.object({
         identityKey: keyText,
         linkKey: keyText,
         boot: z.int().min(0).max(0xffff_ffff),
+        draining: z.boolean(),
       }),
     )
     .max(4096),
-  channels: z.array(z.object({ id: z.int().min(1).max(65535), superpeer: name, mix: name })).max(65535),
+  channels: z
+    .array(z.object({ id: z.int().min(1).max(65535), superpeer: name, mix: name, standby: name.optional() }))
+    .max(65535),
+  /** For each zone the rate in force, the one that follows, and those that a clock that is behind still needs. */
+  meshRates: z.array(meshRate).max(4096),
 });
 export type ConsensusText = z.infer<typeof consensusText>;
 
@@ -58,6 +82,8 @@ export interface ConsensusNode {
   readonly linkKey: Buffer;
   /** Drawn when the process starts: another number means that it has lost its circuits and sessions. */
   readonly boot: number;
+  /** Its clients and calls go elsewhere, and no new ones come. */
+  readonly draining: boolean;
   /** First 8 bytes of SHA-256 over the link key, in hex: how messages name a node. */
   readonly tag: string;
 }
@@ -66,6 +92,8 @@ export interface ConsensusChannel {
   readonly id: number;
   readonly superpeer: ConsensusNode;
   readonly mix: ConsensusNode;
+  /** Serves the channel's clients when the mix is dead or draining. */
+  readonly standby: ConsensusNode | undefined;
 }
 
 export interface Consensus {
@@ -77,6 +105,8 @@ export interface Consensus {
   readonly nodes: readonly ConsensusNode[];
   /** Only channels whose superpeer and mix are both registered. */
   readonly channels: readonly ConsensusChannel[];
+  /** To a zone that has none, links carry params.meshCellsPerTick. */
+  readonly meshRates: readonly MeshRate[];
 }
 
 export function nodeTag(linkKey: Uint8Array): string {
@@ -111,15 +141,18 @@ function interpret(text: ConsensusText, validUntilMs: number): Consensus {
   const nodes = text.nodes.map((node): ConsensusNode => {
     const linkKey = Buffer.from(node.linkKey, 'base64');
     const endpoint = parseEndpoint(node.endpoint)!;
-    return { id: node.id, role: node.role, endpoint, linkKey, boot: node.boot, tag: nodeTag(linkKey) };
+    const { id, role, boot, draining } = node;
+    return { id, role, endpoint, linkKey, boot, draining, tag: nodeTag(linkKey) };
   });
   const byId = new Map(nodes.map((node) => [node.id, node]));
   const channels = text.channels.flatMap((channel): ConsensusChannel[] => {
     const superpeer = byId.get(channel.superpeer);
     const mix = byId.get(channel.mix);
-    return superpeer && mix ? [{ id: channel.id, superpeer, mix }] : [];
+    const standby = channel.standby === undefined ? undefined : byId.get(channel.standby);
+    return superpeer && mix ? [{ id: channel.id, superpeer, mix, standby }] : [];
   });
-  return { zone: text.zone, epoch: text.epoch, validUntilMs, params: text.params, nodes, channels };
+  const { zone, epoch, params, meshRates } = text;
+  return { zone, epoch, validUntilMs, params, nodes, channels, meshRates };
 }
 
 /** What a node or client holds of the world: its own zone's consensus and those of the zones that its directory vouches for. */

@@ -39,11 +39,15 @@ export function cookieOf(endToEndKey: Uint8Array): Buffer {
   return tagOf('herd cookie', endToEndKey, COOKIE_BYTES);
 }
 
-/** The rendezvous of a cookie: highest hash of (cookie, node) wins, so a node that leaves moves only its own clients. */
-export function rendezvousOf(cookie: Uint8Array, consensus: Consensus): ConsensusNode | undefined {
+/**
+ * The rendezvous of a cookie, first and second choice: highest hash of (cookie, node) wins, so a node that leaves moves
+ * only its own clients. Empty where the zone has none.
+ */
+export function rendezvousOf(cookie: Uint8Array, consensus: Consensus): readonly ConsensusNode[] {
   const weight = (node: ConsensusNode) =>
     tagOf('herd rendezvous', Buffer.concat([cookie, Buffer.from(node.tag, 'hex')]), 8).toString('hex');
   return consensus.nodes
     .filter((node) => node.role === 'rendezvous')
-    .sort((a, b) => (weight(a) < weight(b) ? 1 : -1))[0];
+    .sort((a, b) => (weight(a) < weight(b) ? 1 : -1))
+    .slice(0, 2);
 }

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { parseEndpoint } from '../core/units.ts';
 import type { Identity } from '../crypto/keys.ts';
 import { type SignedText, signText, verifyText } from '../crypto/signed.ts';
-import { keyText } from './consensus.ts';
+import { keyText, MESH_CELLS_PER_TICK_MAX } from './consensus.ts';
 
 /**
  * What a node tells its directory about itself, signed with its identity: where it listens and under which link key.
@@ -10,6 +10,11 @@ import { keyText } from './consensus.ts';
  * The directory takes it only from identities that its roster lists, and only a newer one than it has, so a copied
  * descriptor cannot lead traffic back to an address that the node has left.
  */
+const zoneDemand = z.object({ zone: z.string().max(63), cells: z.int().min(0).max(MESH_CELLS_PER_TICK_MAX) });
+export type ZoneDemand = z.infer<typeof zoneDemand>;
+
+/** The own zone and 256 peers. */
+const DEMANDS_MAX = 257;
 const descriptorText = z.object({
   zone: z.string().max(63),
   id: z.string().max(63),
@@ -17,10 +22,17 @@ const descriptorText = z.object({
   linkKey: keyText,
   boot: z.int().min(0).max(0xffff_ffff),
   issuedAt: z.int().min(0),
+  /** Of a mix or rendezvous: its demand in the last epoch by zone, the noise in it (link/demand.ts). */
+  demand: z.array(zoneDemand).max(DEMANDS_MAX).optional(),
 });
 export type Descriptor = z.infer<typeof descriptorText>;
 
-export const signedDescriptor = z.object({ text: z.string().max(2048), signature: z.string().max(128) });
+/** A few hundred for the node, at most 90 for a zone's demand. */
+const DESCRIPTOR_CHARS_MAX = 24_576;
+export const signedDescriptor = z.object({
+  text: z.string().max(DESCRIPTOR_CHARS_MAX),
+  signature: z.string().max(128),
+});
 
 export function signDescriptor(identity: Identity, descriptor: Descriptor): SignedText {
   return signText(identity, 'herd-descriptor-v1', JSON.stringify(descriptor));

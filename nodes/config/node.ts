@@ -32,9 +32,17 @@ export const clientConfig = z.object({
 });
 export type ClientConfig = z.infer<typeof clientConfig>;
 
+/** Set by the operator a while before it ends the node. */
+const draining = z.boolean().optional();
 const rosterEntry = z.discriminatedUnion('role', [
-  z.object({ id: name, role: z.enum(['mix', 'rendezvous']), identityKey: keyText }),
-  z.object({ id: name, role: z.literal('superpeer'), identityKey: keyText, channels: z.int().min(1).max(64) }),
+  z.object({ id: name, role: z.enum(['mix', 'rendezvous']), identityKey: keyText, draining }),
+  z.object({
+    id: name,
+    role: z.literal('superpeer'),
+    identityKey: keyText,
+    draining,
+    channels: z.int().min(1).max(64),
+  }),
 ]);
 export type RosterEntry = z.infer<typeof rosterEntry>;
 

@@ -10,6 +10,8 @@ export const DROP_REASONS = [
   'bad_tag', // AEAD did not open
   'bad_handshake', // handshake did not verify, or its key is not in the consensus
   'handshake_limit', // more handshakes in a tick than are taken
+  'cookie_missing', // handshake without a valid cookie while there are many: answered with one, forgotten
+  'cookie_stray', // cookie that no handshake of ours waits for, or has had
   'table_full', // a bounded table has no room
   'outbox_full', // more datagrams in a tick than the ring holds
   'inbox_full', // more arrivals in a tick than the ring holds
@@ -18,10 +20,16 @@ export const DROP_REASONS = [
   'unknown_circuit', // circuit id that the link does not carry
   'unknown_cookie', // SETUP for a callee that is not registered here
   'foreign_mix', // CREATE from a mix of another zone
-  'channel_busy', // a cell for a client whose channel carries another call
+  'channel_busy', // a cell for a client that no channel is free for
+  'callee_busy', // SETUP for a callee that is in a call
+  'unknown_call', // a relay cell in a call that is not, or no longer
+  'mesh_full', // SETUP refused: the mesh link carries as many calls as its rate allows
   'coding_collision', // what is left after cancelling is neither silence nor the speaker's cell
   'bad_manifest', // a round names a slot that is not attached, or a sequence number it cannot have
   'not_attached', // traffic for a channel or slot that nobody holds
+  'unknown_round', // AUDIT for a round that is no longer kept, AUDITED for one that is not audited
+  'refused', // ATTACH of a client that an audit has sent away
+  'expelled', // ATTACH over a superpeer that was expelled
 ] as const;
 
 export type DropReason = (typeof DROP_REASONS)[number];

@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { createHash, createHmac } from 'node:crypto';
 import { AEAD_TAG_BYTES, Aead } from './aead.ts';
 import { DhKeyPair, KEY_BYTES, wipe } from './keys.ts';
@@ -23,7 +24,7 @@ const MESSAGES: Record<Pattern, readonly (readonly Token[])[]> = {
   ],
 };
 
-/** Length of message `index` with an empty payload: each public key, each tag. */
+/** Length of message `index` with an empty payload: each public key, each tag. A payload adds its own length. */
 export function handshakeBytes(pattern: Pattern, index: 0 | 1): number {
   const withStatic = MESSAGES[pattern][index]!.includes('s') ? KEY_BYTES + AEAD_TAG_BYTES : 0;
   return KEY_BYTES + withStatic + AEAD_TAG_BYTES;
@@ -131,6 +132,15 @@ export class Handshake {
     const [first, second] = this.#hkdf(Buffer.alloc(0));
     wipe(this.#chainingKey);
     return this.#initiator ? { send: first, receive: second } : { send: second, receive: first };
+  }
+
+  /**
+   * The handshake hash, 32 bytes: the same at both ends, and for no two handshakes (section 11.2). From the second message
+   * on, before `split` and after. It is no secret and no key.
+   */
+  channelBinding(): Buffer {
+    assert(this.#message === 2, 'both messages are in the hash');
+    return Buffer.from(this.#hash);
   }
 
   /** Mixes in one Diffie-Hellman result: first letter the initiator's key, second the responder's. */

@@ -18,6 +18,11 @@ export class ReplayWindow {
     return (this.#bits[this.#word(counter)]! & (1 << (counter & 31))) === 0;
   }
 
+  /** True if `counter` was marked for certain: one that is left behind is neither fresh nor known. */
+  has(counter: number): boolean {
+    return counter <= this.#highest && counter + REPLAY_WINDOW >= this.#highest && !this.isFresh(counter);
+  }
+
   mark(counter: number): void {
     if (counter > this.#highest) {
       const from = Math.floor(this.#highest / 32);

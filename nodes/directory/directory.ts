@@ -2,21 +2,25 @@ import type { ConsensusText, ViewText } from '../config/consensus.ts';
 import { verifyConsensus } from '../config/consensus.ts';
 import { claimedId, type Descriptor, verifyDescriptor } from '../config/descriptor.ts';
 import type { DirectoryConfig, DirectoryZone } from '../config/node.ts';
+import { claimedVerdict, verifyVerdict } from '../config/verdict.ts';
 import type { Identity } from '../crypto/keys.ts';
 import { type SignedText, signText } from '../crypto/signed.ts';
+import { Rates } from './rates.ts';
 
 /**
  * The directory of one provider's zones: admits the nodes that its roster lists, signs each zone's consensus, and
  * vouches for the peer zones' root keys by handing their consensus on.
  *
- * Property: nothing is in a consensus that an identity of the roster has not signed for itself, and nobody can ask for
- * less than the whole document. Time is an argument, in milliseconds since 1970.
+ * Property: nothing is in a consensus that an identity of the roster has not signed for itself, nobody but a mix of the
+ * roster can have a superpeer left out, and nobody can ask for less than the whole document. Time is an argument, in milliseconds since 1970.
  */
 
 /** Nodes renew every 10 s; one that missed six renewals is gone. */
 export const DESCRIPTOR_LIFETIME_MS = 60_000;
 /** A consensus outlives its directory by a day, so that calls go on while it is repaired. */
 const CONSENSUS_LIFETIME_MS = 24 * 3600 * 1000;
+/** Nodes renew every 10 s and retry every second: who has not come by then does not count. */
+const GATHERING_MS = 15_000;
 /** Clocks of nodes may be ahead by this much (network.md 6, case 9). */
 const CLOCK_SKEW_MS = 5 * 60 * 1000;
 
@@ -27,6 +31,9 @@ interface ServedZone {
   readonly descriptors: Map<string, { descriptor: Descriptor; receivedAt: number }>;
   /** Verified consensus of peer zones. BOUNDED: by the configured peers. */
   readonly peers: Map<string, { signed: SignedText; epoch: number }>;
+  /** Superpeers that a mix has found to lie, until this process ends: its operator has then looked. BOUNDED: by the roster. */
+  readonly expelled: Set<string>;
+  readonly rates: Rates;
   signed: { content: string; consensus: SignedText } | undefined;
 }
 
@@ -48,9 +55,21 @@ export class Directory {
         identity,
         descriptors: new Map(),
         peers: new Map(),
+        expelled: new Set(),
+        rates: this.#ratesOf(zone),
         signed: undefined,
       });
     }
+  }
+
+  #ratesOf({ zone, peers, params }: DirectoryZone): Rates {
+    return new Rates({
+      zones: [zone, ...peers.map((peer) => peer.zone)],
+      floor: params.meshCellsPerTick,
+      ceiling: params.meshCellsPerTickMax ?? params.meshCellsPerTick,
+      epochMs: this.#epochMs,
+      clockSkewMs: CLOCK_SKEW_MS,
+    });
   }
 
   zones(): readonly DirectoryZone[] {
@@ -71,6 +90,30 @@ export class Directory {
     if (Math.abs(descriptor.issuedAt - nowMs) > CLOCK_SKEW_MS) return 'stale';
     zone.descriptors.set(id, { descriptor, receivedAt: nowMs });
     return 'accepted';
+  }
+
+  /** Takes a mix's verdict on a superpeer of its zone, which is in no consensus from then on. */
+  judge(nowMs: number, zoneName: string, signed: SignedText): Registration {
+    const zone = this.#zones.get(zoneName);
+    if (!zone) return 'unknown-zone';
+    const claimed = claimedVerdict(signed);
+    if (!claimed) return 'malformed';
+    const listed = (id: string, role: string) =>
+      zone.config.roster.find((node) => node.id === id && node.role === role);
+    const mix = listed(claimed.mix, 'mix');
+    if (!mix || !listed(claimed.superpeer, 'superpeer')) return 'not-in-roster';
+    const verdict = verifyVerdict(Buffer.from(mix.identityKey, 'base64'), signed);
+    if (!verdict || verdict.zone !== zoneName) return 'bad-signature';
+    if (Math.abs(verdict.issuedAt - nowMs) > CLOCK_SKEW_MS) return 'stale';
+    zone.expelled.add(verdict.superpeer);
+    return 'accepted';
+  }
+
+  /** Superpeers of all zones that are left out for what a mix has said. */
+  expelled(): number {
+    let count = 0;
+    for (const { expelled } of this.#zones.values()) count += expelled.size;
+    return count;
   }
 
   /** Takes a peer zone's consensus if the configured root key signed it; the reason if not. */
@@ -99,14 +142,34 @@ export class Directory {
     return { own: { consensus: own.text, signature: own.signature }, peers };
   }
 
-  /** Nodes of a zone that are registered, of those in the roster. */
+  /** The zone's own signed consensus, as its peers fetch it. */
+  consensus(nowMs: number, zoneName: string): SignedText | undefined {
+    const zone = this.#zones.get(zoneName);
+    return zone && this.#consensus(nowMs, zone);
+  }
+
+  /**
+   * What a directory that has been up for `upMs` does not know yet. A consensus without nodes or peers that are only on
+   * their way would make everybody close their links to them; what was signed before is good for a day.
+   */
+  gathering(upMs: number, nowMs: number, zoneName: string): 'nodes' | 'peers' | undefined {
+    const zone = this.#zones.get(zoneName);
+    if (!zone || upMs >= GATHERING_MS) return undefined;
+    const { registered, roster } = this.registered(nowMs, zoneName);
+    if (registered < roster) return 'nodes';
+    return zone.peers.size < zone.config.peers.length ? 'peers' : undefined;
+  }
+
+  /** Nodes of a zone that are registered and not expelled, of those in the roster. */
   registered(nowMs: number, zoneName: string): { registered: number; roster: number } {
     const zone = this.#zones.get(zoneName)!;
     return { registered: this.#alive(nowMs, zone).size, roster: zone.config.roster.length };
   }
 
   #alive(nowMs: number, zone: ServedZone): Map<string, Descriptor> {
-    const alive = [...zone.descriptors].filter(([, { receivedAt }]) => nowMs - receivedAt <= DESCRIPTOR_LIFETIME_MS);
+    const alive = [...zone.descriptors].filter(
+      ([id, { receivedAt }]) => nowMs - receivedAt <= DESCRIPTOR_LIFETIME_MS && !zone.expelled.has(id),
+    );
     return new Map(alive.map(([id, { descriptor }]) => [id, descriptor]));
   }
 
@@ -117,10 +180,16 @@ export class Directory {
     const alive = this.#alive(nowMs, zone);
     const nodes = config.roster
       .filter(({ id }) => alive.has(id))
-      .map(({ id, role, identityKey }) => {
+      .map(({ id, role, identityKey, draining }) => {
         const { endpoint, linkKey, boot } = alive.get(id)!;
-        return { id, role, endpoint, identityKey, linkKey, boot };
+        return { id, role, endpoint, identityKey, linkKey, boot, draining: draining === true };
       });
+    // Superpeers are not in the mesh, and nobody's to trust.
+    const inMesh = config.roster.filter(({ role }) => role !== 'superpeer');
+    zone.rates.decide(
+      nowMs,
+      inMesh.flatMap(({ id }) => alive.get(id)?.demand ?? []),
+    );
     const consensus: ConsensusText = {
       zone: config.zone,
       provider: config.provider,
@@ -129,7 +198,8 @@ export class Directory {
       validUntil: new Date(epoch * this.#epochMs + CONSENSUS_LIFETIME_MS).toISOString(),
       params: config.params,
       nodes,
-      channels: channelsOf(config).filter(({ superpeer, mix }) => alive.has(superpeer) && alive.has(mix)),
+      channels: channelsOf(config).flatMap((channel) => served(channel, alive)),
+      meshRates: zone.rates.entries(nowMs),
     };
     const content = JSON.stringify(consensus);
     if (zone.signed?.content !== content) {
@@ -139,7 +209,7 @@ export class Directory {
   }
 }
 
-/** Channels of a zone: numbered through the superpeers by id, dealt to the mixes in turn; the same whoever is up. */
+/** Channels of a zone: numbered through the superpeers by id, dealt to the mixes in turn, the next one standing by; the same whoever is up. */
 export function channelsOf(zone: DirectoryZone): ConsensusText['channels'] {
   const byId = (a: { id: string }, b: { id: string }) => (a.id < b.id ? -1 : 1);
   const mixes = zone.roster.filter(({ role }) => role === 'mix').sort(byId);
@@ -147,5 +217,23 @@ export function channelsOf(zone: DirectoryZone): ConsensusText['channels'] {
   const superpeers = zone.roster.filter((node) => node.role === 'superpeer').sort(byId);
   return superpeers
     .flatMap(({ id, channels }) => new Array<string>(channels).fill(id))
-    .map((superpeer, index) => ({ id: index + 1, superpeer, mix: mixes[index % mixes.length]!.id }));
+    .map((superpeer, index) => {
+      const mix = mixes[index % mixes.length]!.id;
+      const hasStandby = mixes.length > 1 && zone.params.assignment !== 'paper';
+      const standby = hasStandby ? { standby: mixes[(index + 1) % mixes.length]!.id } : {};
+      return { id: index + 1, superpeer, mix, ...standby };
+    });
+}
+
+/** A channel as it can be served: by its mix, by its standby mix where the mix is gone, or not at all. */
+function served(
+  channel: ConsensusText['channels'][number],
+  alive: ReadonlyMap<string, unknown>,
+): ConsensusText['channels'] {
+  const { id, superpeer, mix, standby } = channel;
+  if (!alive.has(superpeer)) return [];
+  const present = [mix, standby].filter((node) => node !== undefined && alive.has(node));
+  const [first, second] = present;
+  if (first === undefined) return [];
+  return [{ id, superpeer, mix: first, ...(second !== undefined && { standby: second }) }];
 }

@@ -2,10 +2,12 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
+import type { Registry } from 'prom-client';
 import type { View } from '../config/consensus.ts';
 import { nodeTag } from '../config/consensus.ts';
-import { signDescriptor } from '../config/descriptor.ts';
+import { signDescriptor, type ZoneDemand } from '../config/descriptor.ts';
 import { parseConfig, parseSeed, type RelayConfig, relayConfig } from '../config/node.ts';
+import { signVerdict } from '../config/verdict.ts';
 import { Identity, wipe } from '../crypto/keys.ts';
 import { fetchView, publish, repeat, type VerifiedView } from './directory-client.ts';
 import { reply, serveHttp } from './http.ts';
@@ -15,8 +17,10 @@ import type { PlaneData } from './plane.ts';
 import { Stats } from './stats.ts';
 
 /** The control side that all daemons share: configuration, directory, probes, metrics, and the plane's thread. */
-const CONFIG_FILE = '/etc/herd/config/node.json';
-const KEYS_FOLDER = '/etc/herd/keys';
+/** Where a container has its files; a node without one is given another folder. */
+const FOLDER = process.env.HERD_FOLDER ?? '/etc/herd';
+const CONFIG_FILE = `${FOLDER}/config/node.json`;
+const KEYS_FOLDER = `${FOLDER}/keys`;
 const VIEW_INTERVAL_MS = 3_000;
 const RETRY_MS = 1_000;
 /** A node renews its descriptor six times before the directory forgets it. */
@@ -98,13 +102,13 @@ export function followConsensus(
   return () => newest.view;
 }
 
-/** /healthz, /readyz and /metrics. */
+/** /healthz, /readyz and /metrics; the registry is for what a role has besides. */
 export async function serveProbes(
   port: number,
   labels: { role: string; zone: string },
   stats: Stats | undefined,
   ready: () => boolean,
-): Promise<void> {
+): Promise<Registry> {
   const registry = nodeRegistry(labels.role, labels.zone, stats);
   const healthy = () =>
     !stats || stats.get('ticks') === 0 || Date.now() / 1000 - stats.get('last_tick_seconds') < STUCK_SECONDS;
@@ -119,6 +123,7 @@ export async function serveProbes(
       },
     },
   ]);
+  return registry;
 }
 
 /** Aborts on SIGTERM and SIGINT and lets the process end. */
@@ -144,6 +149,28 @@ export async function main(start: () => Promise<void>): Promise<void> {
   }
 }
 
+/** Tells the directory of a superpeer that this mix has expelled, until it has taken the verdict or refused it. */
+async function denounce(
+  { id, zone, directory }: RelayConfig,
+  identity: Identity,
+  signal: AbortSignal,
+  expelled: { superpeer: string; reason: string },
+): Promise<void> {
+  const told = new AbortController();
+  await repeat(
+    AbortSignal.any([signal, told.signal]),
+    (error) => log('warn', 'the directory has not heard of an expelled superpeer', { reason: error.message }),
+    RETRY_MS,
+    async () => {
+      const verdict = signVerdict(identity, { zone, mix: id, ...expelled, issuedAt: Date.now() });
+      const result = await publish(directory.url, zone, 'verdicts', verdict);
+      log('warn', 'a superpeer was expelled', { superpeer: expelled.superpeer, reason: expelled.reason, result });
+      told.abort();
+      return RETRY_MS;
+    },
+  );
+}
+
 /** Mix, rendezvous and superpeer: register with the directory, run the plane, follow the consensus. */
 export async function runRelay(plane: URL): Promise<void> {
   const config = readConfig<RelayConfig>(relayConfig);
@@ -156,6 +183,7 @@ export async function runRelay(plane: URL): Promise<void> {
   let listed = false;
   await serveProbes(config.metrics.port, config, stats, () => listed && stats.get('links_up') > 0);
   const boot = randomBytes(4).readUInt32BE();
+  let demand: ZoneDemand[] | undefined;
   const descriptor = () => ({
     zone: config.zone,
     id: config.id,
@@ -163,6 +191,7 @@ export async function runRelay(plane: URL): Promise<void> {
     linkKey: identity.link.publicKey.toString('base64'),
     boot,
     issuedAt: Date.now(),
+    ...(demand && { demand }),
   });
   let told = '';
   void repeat(
@@ -170,7 +199,7 @@ export async function runRelay(plane: URL): Promise<void> {
     (error) => log('warn', 'not registered with the directory', { reason: error.message }),
     RETRY_MS,
     async () => {
-      const result = await publish(config.directory.url, config.zone, signDescriptor(identity, descriptor()));
+      const result = await publish(config.directory.url, config.zone, 'nodes', signDescriptor(identity, descriptor()));
       if (result !== told) log(result === 'accepted' ? 'info' : 'warn', 'registration', { result });
       told = result;
       return result === 'accepted' ? PUBLISH_INTERVAL_MS : RETRY_MS;
@@ -181,6 +210,10 @@ export async function runRelay(plane: URL): Promise<void> {
   const first = await firstView(config, isListed);
   const worker = startPlane(plane, config, seed, first, stats);
   wipe(seed);
+  worker.on('message', (message: { demand?: ZoneDemand[]; expelled?: { superpeer: string; reason: string } }) => {
+    demand = message.demand ?? demand;
+    if (message.expelled) void denounce(config, identity, signal, message.expelled);
+  });
   const newest = followConsensus(config, first, worker, signal);
   listed = true;
   void repeat(

@@ -23,9 +23,14 @@ export async function fetchView(url: string, zone: string, rootKey: Buffer): Pro
   return { json, text, view };
 }
 
-/** Hands in a descriptor; the directory's word for it ("accepted", "not-in-roster", …). */
-export async function publish(url: string, zone: string, signed: SignedText): Promise<string> {
-  const response = await fetch(`${url}/v1/zones/${zone}/nodes`, {
+/** Hands in a descriptor or a verdict; the directory's word for it ("accepted", "not-in-roster", …). */
+export async function publish(
+  url: string,
+  zone: string,
+  what: 'nodes' | 'verdicts',
+  signed: SignedText,
+): Promise<string> {
+  const response = await fetch(`${url}/v1/zones/${zone}/${what}`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify(signed),

@@ -45,6 +45,17 @@ export function nodeRegistry(role: string, zone: string, stats: Stats | undefine
     'Clients or half-circuits held; constant while clients stay attached.',
     'places_taken',
   );
+  counter('herd_node_audits_total', 'Audits of channels that a mix has begun.', 'audits_started');
+  new Counter({
+    name: 'herd_node_audit_findings_total',
+    help: 'What audits found: superpeers that lie, clients that jam, clients of whom it is not known.',
+    labelNames: ['reason'],
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const reason of ['guilty', 'jams', 'doubtful'] as const) this.inc({ reason }, stats.get(`audits_${reason}`));
+    },
+  });
   new Counter({
     name: 'herd_node_drops_total',
     help: 'Datagrams and cells thrown away, by reason.',
@@ -56,4 +67,16 @@ export function nodeRegistry(role: string, zone: string, stats: Stats | undefine
     },
   });
   return registry;
+}
+
+/** A directory's own metric. */
+export function expelledGauge(registry: Registry, expelled: () => number): void {
+  new Gauge({
+    name: 'herd_directory_expelled_superpeers',
+    help: 'Superpeers that are left out of the consensus because a mix has found them to lie.',
+    registers: [registry],
+    collect() {
+      this.set(expelled());
+    },
+  });
 }

@@ -51,6 +51,8 @@ export interface PlaneRole<M extends Machine> {
   /** Commands of the control thread and events for it; only the client has any. */
   readonly command?: (machine: M, message: unknown, port: MessagePort) => void;
   readonly afterTick?: (machine: M, port: MessagePort) => void;
+  /** Opens the sockets; only the client has a way of its own. */
+  readonly open?: typeof openDatagrams;
 }
 
 /** The worker's entry: never returns. Messages are `{view}` from the control thread, or a role's command. */
@@ -64,7 +66,7 @@ export async function servePlane<M extends Machine>(role: PlaneRole<M>): Promise
   wipe(data.seed);
   const view = verifyView(data.view, rootKey, data.zone, Date.now());
   if ('refused' in view) throw new Error(view.refused);
-  const io = await openDatagrams(data.port, drops);
+  const io = await (role.open ?? openDatagrams)(data.port, drops);
   const entropy: Entropy = (into) => {
     randomFillSync(into);
   };

@@ -16,6 +16,10 @@ export const STATS = [
   'links_expected',
   'places_taken',
   'last_tick_seconds',
+  'audits_started',
+  'audits_guilty',
+  'audits_jams',
+  'audits_doubtful',
 ] as const;
 export type Stat = (typeof STATS)[number];
 

@@ -7,6 +7,7 @@ import { type DhKeyPair, KEY_BYTES, wipe } from '../crypto/keys.ts';
 import { Handshake, handshakeBytes, type Pattern } from '../crypto/noise.ts';
 import { ReplayWindow } from '../crypto/replay.ts';
 import {
+  LINK_COOKIE_BYTES,
   LINK_HEADER_BYTES,
   LINK_INDEX_MAX,
   LINK_INIT_HEADER_BYTES,
@@ -14,6 +15,7 @@ import {
   LINK_OVERHEAD_BYTES,
   PROLOGUE,
 } from '../wire/constants.ts';
+import { COOKIE_LIFE_US, Cookies } from './cookies.ts';
 
 /**
  * The link layer (WIRE.md 1): authenticated, replay-proof datagrams between two nodes.
@@ -21,6 +23,12 @@ import {
  * Property: a datagram that is not from the peer's current key, in order to be counted once, changes nothing but a
  * drop counter and is not answered. The initiator keeps the link: it starts anew when the peer is silent or the key is
  * old, so a restarted peer is found again without either side having to say so.
+ *
+ * The one exception is a flood of handshakes. They are cheap to send from addresses that are not one's own, so while
+ * there are many only those are taken that show a cookie (cookies.ts), and the others are told theirs: shorter than what
+ * was sent, without any state, and no more than the outbox can spare. A larger flood delays newcomers, by chance, but not
+ * those who are in. Who floods from addresses at which he does receive is not held off, nor who floods, reads the link and
+ * is faster with a false cookie every time.
  */
 
 /** Silence after which the initiator tries again: far more than a tick and a round trip around the world. */
@@ -30,8 +38,18 @@ const HANDSHAKE_RETRY_US = 700 * MILLISECOND_US;
 export const LINK_DEAD_US = 10 * SECOND_US;
 const REKEY_AFTER_US = 3600 * SECOND_US;
 const REKEY_AFTER_COUNT = 2 ** 31;
+/** The old key after a new one has taken its place: longer than a datagram is ever under way. */
+const PREVIOUS_KEPT_US = 5 * SECOND_US;
 /** A handshake costs 0.3 ms: this many leave most of a tick to those who are already in. */
 const HANDSHAKES_PER_TICK_MAX = 16;
+/** Links whose initiator has yet to be heard: more than are on their way in a fair rush, far fewer than a table holds. */
+const HALF_OPEN_MAX = 64;
+/**
+ * COOKIEs fill this part of an outbox at most, and as many cookies are checked in a tick: the rest of the slots, and of the
+ * tick, is for what every tick sends. At 2 µs each and 4096 slots they cost about what the handshakes do.
+ */
+const COOKIES_SHARE = 1 / 4;
+const NO_COOKIE = Buffer.alloc(LINK_COOKIE_BYTES);
 
 interface Session<P> {
   readonly link: Link<P>;
@@ -42,12 +60,18 @@ interface Session<P> {
   readonly window: ReplayWindow;
   readonly createdAt: Micros;
   sendCounter: number;
+  /** Highest counter that has opened, -1 before the first. */
+  received: number;
 }
 
 interface PendingHandshake {
   readonly state: Handshake;
+  /** The INIT without its cookie: sent again when the peer asks for one. */
+  readonly init: Buffer;
   readonly localIndex: number;
   readonly sentAt: Micros;
+  /** Whether a COOKIE has come: one is believed, so a forged one brings forward one INIT and no more. */
+  hasCookie: boolean;
 }
 
 export interface Link<P> {
@@ -60,9 +84,13 @@ export interface Link<P> {
   current: Session<P> | undefined;
   /** A responder's newer session that no datagram has confirmed yet. */
   unconfirmed: Session<P> | undefined;
-  /** Still opened: datagrams that were under way when the session was renewed. */
+  /** Still opened for PREVIOUS_KEPT_US: datagrams that were under way when the session was renewed. */
   previous: Session<P> | undefined;
+  /** When `current` took the place of `previous`. */
+  promotedAt: Micros;
   handshake: PendingHandshake | undefined;
+  /** What the peer wants to see in an INIT, and how long it is good. */
+  cookie: { readonly bytes: Buffer; readonly until: Micros } | undefined;
   /** Of the newest handshake that was answered: a copy of it is not answered again. */
   remoteEphemeral: Buffer | undefined;
   receivedAt: Micros;
@@ -86,7 +114,14 @@ export class Links<P> {
   readonly #sessions = new Map<number, Session<P>>();
   /** By own index. BOUNDED: one per link. */
   readonly #handshakes = new Map<number, Link<P>>();
-  #handshakesLeft = HANDSHAKES_PER_TICK_MAX;
+  readonly #cookies: Cookies;
+  /** Handshakes taken since the last tick, and between it and the one before. */
+  #taken = 0;
+  #takenBefore = 0;
+  /** Cookies checked since the last tick. */
+  #checked = 0;
+  /** Links that nobody has been heard on yet, at the last tick. */
+  #halfOpen = 0;
 
   /** Where the last received message stands: bytes of the inbox. */
   plainOffset = 0;
@@ -94,6 +129,7 @@ export class Links<P> {
 
   constructor(options: LinksOptions<P>) {
     this.#options = options;
+    this.#cookies = new Cookies(options.entropy);
   }
 
   get size(): number {
@@ -130,7 +166,7 @@ export class Links<P> {
     const kind = length > 0 ? inbox.bytes[offset]! : 0;
     switch (kind) {
       case LINK_KIND.transport:
-        return this.#transport(now, inbox.bytes, offset, length, from);
+        return this.#transport(now, inbox.bytes, offset, length, from, outbox);
       case LINK_KIND.initIk:
         this.#respond(now, 'IK', inbox.bytes.subarray(offset, offset + length), from, outbox);
         return undefined;
@@ -139,6 +175,9 @@ export class Links<P> {
         return undefined;
       case LINK_KIND.response:
         this.#finish(now, inbox.bytes.subarray(offset, offset + length), from);
+        return undefined;
+      case LINK_KIND.cookie:
+        this.#cookie(now, inbox.bytes.subarray(offset, offset + length), from, outbox);
         return undefined;
       default:
         this.#options.drops.add(length < LINK_INIT_HEADER_BYTES ? 'truncated' : 'unknown_kind');
@@ -172,14 +211,19 @@ export class Links<P> {
 
   /** Starts and repeats handshakes, forgets dead peers. `gone` is told of each link that was forgotten. */
   tick(now: Micros, outbox: PacketRing, gone: (link: Link<P>) => void): void {
-    this.#handshakesLeft = HANDSHAKES_PER_TICK_MAX;
+    this.#takenBefore = this.#taken;
+    this.#taken = 0;
+    this.#checked = 0;
+    this.#halfOpen = 0;
+    this.#cookies.renew(now);
     for (const link of this.#links) {
       const silent = now - link.receivedAt;
+      if (link.previous && now - link.promotedAt > PREVIOUS_KEPT_US) this.#forgetPrevious(link);
       if (!link.initiator) {
         if (silent > LINK_DEAD_US) {
           this.close(link);
           gone(link);
-        }
+        } else if (!link.current) this.#halfOpen += 1;
         continue;
       }
       if (silent > LINK_DEAD_US && link.current) {
@@ -216,7 +260,9 @@ export class Links<P> {
       current: undefined,
       unconfirmed: undefined,
       previous: undefined,
+      promotedAt: now,
       handshake: undefined,
+      cookie: undefined,
       remoteEphemeral: undefined,
       receivedAt: now,
     };
@@ -224,7 +270,14 @@ export class Links<P> {
     return link;
   }
 
-  #transport(now: Micros, bytes: Buffer, offset: number, length: number, from: Endpoint): Link<P> | undefined {
+  #transport(
+    now: Micros,
+    bytes: Buffer,
+    offset: number,
+    length: number,
+    from: Endpoint,
+    outbox: PacketRing,
+  ): Link<P> | undefined {
     const { drops } = this.#options;
     const plainLength = length - LINK_OVERHEAD_BYTES;
     if (plainLength < 4) {
@@ -249,26 +302,39 @@ export class Links<P> {
     session.window.mark(counter);
     const { link } = session;
     if (session === link.unconfirmed) {
-      this.#promote(link, session);
+      this.#promote(now, link, session);
       link.unconfirmed = undefined;
     }
-    link.endpoint = from;
+    const newest = counter > session.received;
+    if (newest) session.received = counter;
+    // One that is late, or was held back, tells where the peer was and not where it is.
+    if (newest && session === link.current) link.endpoint = from;
     link.receivedAt = now;
-    this.plainOffset = offset + LINK_HEADER_BYTES;
+    const plainOffset = offset + LINK_HEADER_BYTES;
+    if (!link.initiator && bytes[plainOffset] === LINK_KIND.initNk) {
+      this.#respond(now, 'NK', bytes.subarray(plainOffset, plainOffset + plainLength), from, outbox, link);
+      return undefined;
+    }
+    this.plainOffset = plainOffset;
     this.plainLength = plainLength;
     return link;
   }
 
-  #promote(link: Link<P>, session: Session<P>): void {
-    if (link.previous) this.#sessions.delete(link.previous.localIndex);
+  #promote(now: Micros, link: Link<P>, session: Session<P>): void {
+    this.#forgetPrevious(link);
     link.previous = link.current;
     link.current = session;
+    link.promotedAt = now;
+  }
+
+  #forgetPrevious(link: Link<P>): void {
+    if (link.previous) this.#sessions.delete(link.previous.localIndex);
+    link.previous = undefined;
   }
 
   #initiate(now: Micros, link: Link<P>, outbox: PacketRing): void {
-    const offset = outbox.reserve();
+    if (outbox.reserve() < 0) return;
     const localIndex = this.#freeIndex();
-    if (offset < 0) return;
     if (link.handshake) this.#handshakes.delete(link.handshake.localIndex);
     const pattern: Pattern = this.#options.self ? 'IK' : 'NK';
     const state = new Handshake({
@@ -281,26 +347,63 @@ export class Links<P> {
     const message = state.write(new Uint8Array(0), this.#random(KEY_BYTES));
     // A key of small order in a signed consensus would be our own zone's fault; there is nobody to talk to then.
     if (!message) return;
-    link.handshake = { state, localIndex, sentAt: now };
-    this.#handshakes.set(localIndex, link);
     const kind = pattern === 'IK' ? LINK_KIND.initIk : LINK_KIND.initNk;
-    outbox.bytes.writeUInt32BE(kind * 0x100_0000 + localIndex, offset);
-    message.copy(outbox.bytes, offset + LINK_INIT_HEADER_BYTES);
-    outbox.push(link.endpoint, LINK_INIT_HEADER_BYTES + message.length);
+    const init = Buffer.alloc(LINK_INIT_HEADER_BYTES + message.length);
+    init.writeUInt32BE(kind * 0x100_0000 + localIndex);
+    message.copy(init, LINK_INIT_HEADER_BYTES);
+    link.handshake = { state, init, localIndex, sentAt: now, hasCookie: false };
+    this.#handshakes.set(localIndex, link);
+    this.#sendInit(now, link, init, outbox);
   }
 
-  #respond(now: Micros, pattern: Pattern, datagram: Buffer, from: Endpoint, outbox: PacketRing): void {
+  /**
+   * An INIT shows who the peer is by the static key in it. One without such a key, when it renews a link that lives, goes
+   * inside the old session, which shows it instead: by itself it would be a stranger's.
+   */
+  #sendInit(now: Micros, link: Link<P>, init: Buffer, outbox: PacketRing): void {
+    const inside = !this.#options.self && link.current !== undefined && now - link.receivedAt <= SILENCE_US;
+    const offset = inside ? this.reserve(link, outbox) : outbox.reserve();
+    if (offset < 0) return;
+    const cookie = link.cookie && now < link.cookie.until ? link.cookie.bytes : NO_COOKIE;
+    const length = init.length + LINK_COOKIE_BYTES;
+    init.copy(outbox.bytes, offset);
+    cookie.copy(outbox.bytes, offset + init.length);
+    if (inside) this.send(link, outbox, length);
+    else outbox.push(link.endpoint, length);
+  }
+
+  /**
+   * Many handshakes: more than half of what a tick allows, in this one so far or in the last, so that the other half is
+   * for those with a cookie. Or many that were begun and not gone through with.
+   */
+  #flooded(): boolean {
+    const taken = Math.max(this.#taken, this.#takenBefore);
+    return taken > HANDSHAKES_PER_TICK_MAX / 2 || this.#halfOpen > HALF_OPEN_MAX;
+  }
+
+  /** Takes an INIT; `renewed` is the link inside which it came, if any. */
+  #respond(
+    now: Micros,
+    pattern: Pattern,
+    datagram: Buffer,
+    from: Endpoint,
+    outbox: PacketRing,
+    renewed?: Link<P>,
+  ): void {
     const { self, drops, admit } = this.#options;
     if (!self) return drops.add('unknown_kind');
-    if (datagram.length !== LINK_INIT_HEADER_BYTES + handshakeBytes(pattern, 0)) return drops.add('truncated');
-    if (this.#handshakesLeft === 0) return drops.add('handshake_limit');
-    this.#handshakesLeft -= 1;
+    const end = LINK_INIT_HEADER_BYTES + handshakeBytes(pattern, 0);
+    if (datagram.length !== end + LINK_COOKIE_BYTES) return drops.add('truncated');
+    if (!renewed && this.#flooded() && !this.#showsCookie(datagram.subarray(end), from, outbox))
+      return this.#tellCookie(datagram.readUIntBE(1, 3), from, outbox);
+    if (this.#taken === HANDSHAKES_PER_TICK_MAX) return drops.add('handshake_limit');
+    this.#taken += 1;
     const state = new Handshake({ pattern, initiator: false, prologue: PROLOGUE.link, local: self });
-    const first = datagram.subarray(LINK_INIT_HEADER_BYTES);
+    const first = datagram.subarray(LINK_INIT_HEADER_BYTES, end);
     if (!state.read(first)) return drops.add('bad_handshake');
     const peer = admit(state.remoteStatic);
     if (peer === undefined) return drops.add('bad_handshake');
-    const known = this.#linkOf(state.remoteStatic);
+    const known = renewed ?? this.#linkOf(state.remoteStatic);
     const ephemeral = Buffer.from(first.subarray(0, KEY_BYTES));
     if (known?.remoteEphemeral?.equals(ephemeral)) return drops.add('replayed');
     const offset = outbox.reserve();
@@ -319,6 +422,32 @@ export class Links<P> {
     outbox.push(from, LINK_HEADER_BYTES + message.length);
   }
 
+  #showsCookie(cookie: Buffer, from: Endpoint, outbox: PacketRing): boolean {
+    if (cookie.equals(NO_COOKIE) || this.#checked >= outbox.capacity * COOKIES_SHARE) return false;
+    this.#checked += 1;
+    return this.#cookies.isOf(from, cookie);
+  }
+
+  #tellCookie(remoteIndex: number, from: Endpoint, outbox: PacketRing): void {
+    if (outbox.count >= outbox.capacity * COOKIES_SHARE) return this.#options.drops.add('handshake_limit');
+    this.#options.drops.add('cookie_missing');
+    const offset = outbox.reserve();
+    outbox.bytes.writeUInt32BE(LINK_KIND.cookie * 0x100_0000 + remoteIndex, offset);
+    this.#cookies.of(from).copy(outbox.bytes, offset + LINK_INIT_HEADER_BYTES);
+    outbox.push(from, LINK_INIT_HEADER_BYTES + LINK_COOKIE_BYTES);
+  }
+
+  /** Takes a COOKIE. It proves nothing, so it is believed once per handshake, and only from where the INIT was sent to. */
+  #cookie(now: Micros, datagram: Buffer, from: Endpoint, outbox: PacketRing): void {
+    const { drops } = this.#options;
+    if (datagram.length !== LINK_INIT_HEADER_BYTES + LINK_COOKIE_BYTES) return drops.add('truncated');
+    const link = this.#handshakes.get(datagram.readUIntBE(1, 3));
+    if (!link?.handshake || link.handshake.hasCookie || from !== link.endpoint) return drops.add('cookie_stray');
+    link.handshake.hasCookie = true;
+    link.cookie = { bytes: Buffer.from(datagram.subarray(LINK_INIT_HEADER_BYTES)), until: now + COOKIE_LIFE_US };
+    this.#sendInit(now, link, link.handshake.init, outbox);
+  }
+
   #finish(now: Micros, datagram: Buffer, from: Endpoint): void {
     const { drops } = this.#options;
     // The second message has the same length in both patterns.
@@ -333,7 +462,7 @@ export class Links<P> {
     link.handshake = undefined;
     link.endpoint = from;
     link.receivedAt = now;
-    this.#promote(link, this.#session(now, link, localIndex, datagram.readUIntBE(1, 3), state));
+    this.#promote(now, link, this.#session(now, link, localIndex, datagram.readUIntBE(1, 3), state));
   }
 
   #session(now: Micros, link: Link<P>, localIndex: number, remoteIndex: number, state: Handshake): Session<P> {
@@ -347,6 +476,7 @@ export class Links<P> {
       window: new ReplayWindow(),
       createdAt: now,
       sendCounter: 0,
+      received: -1,
     };
     wipe(keys.send);
     wipe(keys.receive);

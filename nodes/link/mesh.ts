@@ -1,27 +1,55 @@
-import type { ConsensusNode, View } from '../config/consensus.ts';
+import type { ConsensusNode, MeshRate, View } from '../config/consensus.ts';
+import type { ZoneDemand } from '../config/descriptor.ts';
 import type { DropCounters } from '../core/drop.ts';
+import type { Entropy } from '../core/machine.ts';
 import { CellQueue } from '../core/queue.ts';
 import type { PacketRing } from '../core/ring.ts';
-import type { Micros } from '../core/units.ts';
+import { MILLISECOND_US, type Micros } from '../core/units.ts';
 import { MESH_COMMAND, MESH_HEADER_BYTES, MESSAGE_KIND, QUEUE_TICKS_MAX } from '../wire/constants.ts';
+import { Demand, published } from './demand.ts';
 import type { Link, Links } from './links.ts';
 
 /**
  * The mesh among mixes and rendezvous of all zones (WIRE.md 4).
  *
- * Property: on a link that is up, every tick sends exactly `cellsPerTick` cells of one size, whatever is queued. Cells
- * wait at most QUEUE_TICKS_MAX ticks; then the oldest makes room, whosever it is.
+ * Property: on a link that is up, every tick sends exactly R cells of one size, whatever is queued. R is the same on all
+ * links to a zone and changes only with the own clock, at the instants that the consensus names beforehand: whoever
+ * needs more is refused (mix.ts, rendezvous.ts). Cells wait at most QUEUE_TICKS_MAX ticks; then the oldest makes room,
+ * whosever it is.
  */
 export interface MeshPeer {
   readonly kind: 'mesh';
   readonly tag: string;
 }
 
+/** A node and the zone that it is of. */
+export interface MeshNode extends ConsensusNode {
+  readonly zone: string;
+}
+
 interface MeshLink<P> {
-  readonly node: ConsensusNode;
+  readonly node: MeshNode;
   link: Link<P> | undefined;
-  readonly queue: CellQueue;
-  nextCircuit: number;
+  queue: CellQueue;
+}
+
+/** What all links to a zone have in common. */
+interface MeshZone {
+  /** By instant, oldest first. BOUNDED: by the consensus. */
+  rates: readonly MeshRate[];
+  cellsPerTick: number;
+  readonly demand: Demand;
+}
+
+/** An id begins with the low bits of its opener's boot: what a process before it has opened is told from its own. */
+const BOOT_SHIFT = 22;
+const ID_MASK = 2 ** BOOT_SHIFT - 1;
+const BOOT_MASK = 2 ** (32 - BOOT_SHIFT) - 1;
+
+/** Whether a circuit or leg can be of the process that runs since the opener's boot has changed from `before` to `after`. */
+export function isOfNewProcess(id: number, before: number | undefined, after: number | undefined): boolean {
+  const prefix = (boot: number | undefined) => (boot === undefined ? undefined : boot & BOOT_MASK);
+  return prefix(after) === id >>> BOOT_SHIFT && prefix(before) !== prefix(after);
 }
 
 /** Both ends know who starts a link: the lower tag. */
@@ -33,11 +61,12 @@ export function initiates(ownTag: string, peerTag: string): boolean {
  * The mesh nodes of a view but for oneself, by tag. The own zone's word counts first: a peer zone that lists one of our
  * nodes, or another peer's, cannot lead anybody elsewhere.
  */
-export function meshNodes(view: View, ownTag: string): Map<string, ConsensusNode> {
-  const nodes = new Map<string, ConsensusNode>();
-  for (const consensus of [view.own, ...view.peers]) {
-    for (const node of consensus.nodes) {
-      if (node.role !== 'superpeer' && node.tag !== ownTag && !nodes.has(node.tag)) nodes.set(node.tag, node);
+export function meshNodes(view: View, ownTag: string): Map<string, MeshNode> {
+  const nodes = new Map<string, MeshNode>();
+  for (const { zone, nodes: listed } of [view.own, ...view.peers]) {
+    for (const node of listed) {
+      if (node.role !== 'superpeer' && node.tag !== ownTag && !nodes.has(node.tag))
+        nodes.set(node.tag, { ...node, zone });
     }
   }
   return nodes;
@@ -46,26 +75,41 @@ export function meshNodes(view: View, ownTag: string): Map<string, ConsensusNode
 export class Mesh<P> {
   readonly #links: Links<P>;
   readonly #drops: DropCounters;
+  readonly #entropy: Entropy;
   readonly #ownTag: string;
   readonly #cellBytes: number;
-  readonly #cellsPerTick: number;
   /** By node tag. BOUNDED: by the consensus. */
   readonly #peers = new Map<string, MeshLink<P>>();
+  /** By node tag; kept for the life of the process. BOUNDED: by the nodes that the consensus has ever listed. */
+  readonly #nextCircuits = new Map<string, number>();
+  /** By name. BOUNDED: by the view. */
+  readonly #zones = new Map<string, MeshZone>();
+  /** To a zone of which the consensus says nothing, cells per tick. */
+  #floor = 0;
+  #epoch: number | undefined;
+  #report: readonly ZoneDemand[] | undefined;
+  /** Circuits with a cell waiting on the link that is being looked at. BOUNDED: by its queue. */
+  readonly #waiting = new Set<number>();
 
-  constructor(links: Links<P>, drops: DropCounters, ownTag: string, cellBytes: number, cellsPerTick: number) {
+  /** `entropy` is for the noise in what is reported. */
+  constructor(links: Links<P>, drops: DropCounters, entropy: Entropy, ownTag: string, cellBytes: number) {
     this.#links = links;
     this.#drops = drops;
+    this.#entropy = entropy;
     this.#ownTag = ownTag;
     this.#cellBytes = cellBytes;
-    this.#cellsPerTick = cellsPerTick;
   }
 
   /** Follows the consensus: links to new nodes, none to those that left. `peer` labels a link that we open. */
   update(now: Micros, view: View, peer: (node: ConsensusNode) => P): void {
+    this.#endEpoch(view.own.epoch);
+    this.#learnRates(now, view);
     const nodes = meshNodes(view, this.#ownTag);
+    const boot = view.own.nodes.find(({ tag }) => tag === this.#ownTag)?.boot ?? 0;
     for (const [tag, known] of this.#peers) {
       const node = nodes.get(tag);
-      if (node && node.endpoint === known.node.endpoint && node.boot === known.node.boot) continue;
+      const { endpoint, boot, zone } = known.node;
+      if (node && node.endpoint === endpoint && node.boot === boot && node.zone === zone) continue;
       // A restarted node is another process with none of our keys: begin anew at once instead of waiting for the silence.
       if (known.link && (known.link.initiator || !node)) this.#links.close(known.link);
       this.#peers.delete(tag);
@@ -75,8 +119,11 @@ export class Mesh<P> {
       const link = initiates(this.#ownTag, tag)
         ? this.#links.connect(now, peer(node), node.linkKey, node.endpoint)
         : undefined;
-      const queue = new CellQueue(this.#cellBytes, this.#cellsPerTick * QUEUE_TICKS_MAX);
-      this.#peers.set(tag, { node, link, queue, nextCircuit: link ? 1 : 2 });
+      const queue = new CellQueue(this.#cellBytes, this.#zones.get(node.zone)!.cellsPerTick * QUEUE_TICKS_MAX);
+      // Ids go on where they were before the peer's restart: none comes twice in our own life.
+      const nextCircuit = this.#nextCircuits.get(tag) ?? ((boot << BOOT_SHIFT) >>> 0) + (link ? 1 : 2);
+      this.#nextCircuits.set(tag, nextCircuit);
+      this.#peers.set(tag, { node, link, queue });
     }
   }
 
@@ -98,13 +145,26 @@ export class Mesh<P> {
     return link !== undefined && this.#links.isUp(link);
   }
 
+  /** Cells that go to `tag` in every tick; 0 if it is no peer. */
+  cellsPerTick(tag: string): number {
+    const peer = this.#peers.get(tag);
+    return peer ? this.#zones.get(peer.node.zone)!.cellsPerTick : 0;
+  }
+
+  /** The demand of the epoch before towards each zone, with noise; undefined if it has been taken. */
+  takeDemand(): readonly ZoneDemand[] | undefined {
+    const report = this.#report;
+    this.#report = undefined;
+    return report;
+  }
+
   /** A circuit id that we may open on the link to `tag`; undefined if it is no peer. */
   openCircuit(tag: string): number | undefined {
-    const peer = this.#peers.get(tag);
-    if (!peer) return undefined;
-    const circuit = peer.nextCircuit;
-    // 2^31 ids of our parity: at a thousand circuits a second they come round after 24 days, long after any has ended.
-    peer.nextCircuit = circuit + 2 > 0xffff_ffff ? (circuit % 2) + 2 : circuit + 2;
+    const circuit = this.#nextCircuits.get(tag);
+    if (circuit === undefined || !this.#peers.has(tag)) return undefined;
+    // 2^21 of our parity: with ten circuits a second they come round after two days.
+    const number = ((circuit & ID_MASK) + 2) & ID_MASK || 2;
+    this.#nextCircuits.set(tag, circuit - (circuit & ID_MASK) + number);
     return circuit;
   }
 
@@ -122,10 +182,19 @@ export class Mesh<P> {
   }
 
   /** Sends this tick's cells on every link: queued ones, then cover. */
-  tick(outbox: PacketRing): void {
-    for (const { link, queue } of this.#peers.values()) {
+  tick(now: Micros, outbox: PacketRing): void {
+    for (const [name, zone] of this.#zones) {
+      const cellsPerTick = rateAt(now, zone.rates, this.#floor);
+      if (cellsPerTick !== zone.cellsPerTick) this.#change(name, zone, cellsPerTick);
+      let busiest = 0;
+      for (const { node, link, queue } of this.#peers.values())
+        if (link && node.zone === name) busiest = Math.max(busiest, this.#demandOf(queue));
+      zone.demand.add(busiest);
+    }
+    for (const { node, link, queue } of this.#peers.values()) {
       if (!link) continue;
-      for (let cell = 0; cell < this.#cellsPerTick; cell += 1) {
+      const { cellsPerTick } = this.#zones.get(node.zone)!;
+      for (let cell = 0; cell < cellsPerTick; cell += 1) {
         const offset = this.#links.reserve(link, outbox);
         if (offset < 0) break;
         const front = queue.front();
@@ -141,4 +210,59 @@ export class Mesh<P> {
       if (queue.settle()) this.#drops.add('queue_standing');
     }
   }
+
+  #endEpoch(epoch: number): void {
+    if (this.#epoch !== undefined && epoch > this.#epoch) {
+      this.#report = [...this.#zones].map(([zone, { demand }]) => {
+        return { zone, cells: published(demand.take(), this.#entropy) };
+      });
+    }
+    this.#epoch = epoch;
+  }
+
+  #learnRates(now: Micros, { own, peers }: View): void {
+    this.#floor = own.params.meshCellsPerTick;
+    const names = new Set([own, ...peers].map(({ zone }) => zone));
+    for (const name of this.#zones.keys()) if (!names.has(name)) this.#zones.delete(name);
+    for (const name of names) {
+      const rates = own.meshRates.filter(({ zone }) => zone === name).sort((a, b) => a.from - b.from);
+      const known = this.#zones.get(name);
+      // What is in force changes in a tick, for all links at once.
+      if (known) known.rates = rates;
+      else this.#zones.set(name, { rates, cellsPerTick: rateAt(now, rates, this.#floor), demand: new Demand() });
+    }
+  }
+
+  /** What waits and does not fit the new queues is given up, oldest first: sending it would be a burst. */
+  #change(name: string, zone: MeshZone, cellsPerTick: number): void {
+    zone.cellsPerTick = cellsPerTick;
+    for (const peer of this.#peers.values()) {
+      if (peer.node.zone !== name) continue;
+      const before = peer.queue;
+      const queue = new CellQueue(this.#cellBytes, cellsPerTick * QUEUE_TICKS_MAX);
+      for (let front = before.front(); front !== undefined; front = before.front()) {
+        if (before.count > queue.capacity) this.#drops.add('queue_full');
+        else before.bytes.copy(queue.bytes, queue.push().offset, front, front + this.#cellBytes);
+        before.drop();
+      }
+      peer.queue = queue;
+    }
+  }
+
+  /** Circuits and legs that have a cell waiting. */
+  #demandOf(queue: CellQueue): number {
+    const { bytes, capacity, cellBytes, count } = queue;
+    if (count < 2) return count;
+    const head = queue.front()! / cellBytes;
+    this.#waiting.clear();
+    for (let i = 0; i < count; i += 1) this.#waiting.add(bytes.readUInt32BE(((head + i) % capacity) * cellBytes + 4));
+    return this.#waiting.size;
+  }
+}
+
+/** The newest rate that has begun, or the floor; a function of the clock, so that it does not matter when it was heard of. */
+function rateAt(now: Micros, rates: readonly MeshRate[], floor: number): number {
+  let cellsPerTick = floor;
+  for (const rate of rates) if (rate.from * MILLISECOND_US <= now) cellsPerTick = rate.cellsPerTick;
+  return cellsPerTick;
 }

@@ -2,193 +2,163 @@ import { CellQueue } from '../core/queue.ts';
 import type { Micros } from '../core/units.ts';
 import { SECOND_US } from '../core/units.ts';
 import { Aead } from '../crypto/aead.ts';
+import { Generations } from '../crypto/generations.ts';
 import { deriveKey, wipe } from '../crypto/keys.ts';
 import { CodingKeystream } from '../crypto/keystream.ts';
 import type { TransportKeys } from '../crypto/noise.ts';
 import { ReplayWindow } from '../crypto/replay.ts';
-import { GRANT, type Grant, QUEUE_TICKS_MAX } from '../wire/constants.ts';
+import { QUEUE_TICKS_MAX } from '../wire/constants.ts';
+import type { Line } from './allocation.ts';
+import type { Session } from './session.ts';
+import { Presence } from './watch.ts';
 
-/**
- * One channel as its mix sees it: the attached clients, and which of them has it.
- *
- * Property: at most one client has the channel; only that client may put something else than keystream into a round.
- */
+/** One channel as its mix sees it: who is attached, and what waits to go down. */
 
-/** A holder that sends no valid cell for this long has lost the channel (network.md 1.7). */
-const HOLD_SILENCE_US = 5 * SECOND_US;
 /** A client that is in no round for this long is gone. */
 export const CLIENT_SILENCE_US = 10 * SECOND_US;
-/** A changed grant is told this many times before the rotation goes on: three losses in a row are rarer than a client's patience. */
-const GRANT_REPEATS = 3;
 
-/** What a client asks for when it attaches. */
-export interface AttachRequest {
-  readonly rendezvousTag: string;
-  /** Id of its half-circuit on the link to that rendezvous. */
-  readonly circuit: number;
-  /** The s of its first packet. */
-  readonly firstSequence: number;
-}
-
-export class Client {
+/** A client's place in a channel, with the keys of both directions. */
+export class Attachment {
+  readonly session: Session;
+  readonly number: number;
+  readonly channel: Channel;
   readonly slot: number;
-  readonly rendezvousTag: string;
-  readonly circuit: number;
   /** KS of the network coding. */
-  readonly coding: CodingKeystream;
-  readonly cellReceive: Aead;
-  readonly cellSend: Aead;
-  readonly signal: Aead;
-  readonly control: Aead;
-  readonly cellWindow = new ReplayWindow();
+  readonly coding: Generations<CodingKeystream>;
+  readonly cellReceive: Generations<Aead>;
+  readonly signal: Generations<Aead>;
+  readonly audit: Generations<Aead>;
+  readonly cellSend: Generations<Aead>;
+  readonly control: Generations<Aead>;
+  readonly codingWindow = new ReplayWindow();
   readonly signalWindow = new ReplayWindow();
-  /** Highest sequence number seen. */
+  readonly presence = new Presence();
+  readonly firstSequence: number;
+  readonly attachedAt: Micros;
+  /** Highest sequence number that was authenticated. */
   sequence: number;
   heardAt: Micros;
-  /** Its circuit is gone: the coding is still cancelled, for the channel's sake, but it hears no control and attaches anew. */
-  abandoned = false;
-  grant: Grant = GRANT.idle;
-  /** How often the present grant is still to be told first. */
+  /** How often the present state is still to be told first. */
   announce = 0;
+  /** Turn of the channel's control in which it was addressed last. */
+  addressedAt = 0;
+  /** Not good enough for a call while the client has better places. */
+  poor = false;
 
-  constructor(now: Micros, slot: number, request: AttachRequest, keys: TransportKeys, cellBytes: number) {
-    this.slot = slot;
-    this.rendezvousTag = request.rendezvousTag;
-    this.circuit = request.circuit;
-    this.sequence = request.firstSequence - 1;
+  constructor(
+    now: Micros,
+    place: { session: Session; number: number; channel: Channel; slot: number },
+    firstSequence: number,
+    keys: TransportKeys,
+    cellBytes: number,
+  ) {
+    this.session = place.session;
+    this.number = place.number;
+    this.channel = place.channel;
+    this.slot = place.slot;
+    this.sequence = firstSequence - 1;
     this.heardAt = now;
-    const aead = (key: Buffer, purpose: string) => {
+    this.attachedAt = now;
+    this.firstSequence = firstSequence;
+    const chain = <T>(key: Buffer, purpose: string, first: number, make: (key: Buffer) => T) => {
       const derived = deriveKey(key, purpose);
-      const cipher = new Aead(derived);
+      const generations = new Generations(derived, first, make);
       wipe(derived);
-      return cipher;
+      return generations;
     };
-    const codingKey = deriveKey(keys.receive, 'coding');
-    this.coding = new CodingKeystream(codingKey, cellBytes);
-    wipe(codingKey);
-    this.cellReceive = aead(keys.receive, 'cell');
-    this.signal = aead(keys.receive, 'signal');
-    this.cellSend = aead(keys.send, 'cell');
-    this.control = aead(keys.send, 'control');
+    const aead = (key: Buffer) => new Aead(key);
+    const { down } = place.channel;
+    this.coding = chain(keys.receive, 'coding', firstSequence, (key) => new CodingKeystream(key, cellBytes));
+    this.cellReceive = chain(keys.receive, 'cell', firstSequence, aead);
+    this.signal = chain(keys.receive, 'signal', firstSequence, aead);
+    this.audit = chain(keys.receive, 'audit', firstSequence, aead);
+    this.cellSend = chain(keys.send, 'cell', down + 1, aead);
+    this.control = chain(keys.send, 'control', down + 1, aead);
     wipe(keys.send);
     wipe(keys.receive);
   }
-}
 
-interface Holder {
-  readonly client: Client;
-  /** Whether the client has said since that it wants the channel: before, its "no" is an older one. */
-  wanted: boolean;
-  heardAt: Micros;
+  /** A packet with this s was the client's: keys that rest move on with those that are used. */
+  commitUp(sequence: number): void {
+    for (const keys of [this.coding, this.cellReceive, this.signal, this.audit]) keys.commit(sequence);
+    this.sequence = Math.max(this.sequence, sequence);
+  }
+
+  /** Likewise downstream; once per turn of the control rotation is often enough. */
+  commitDown(down: number): void {
+    this.cellSend.commit(down);
+    this.control.commit(down);
+  }
 }
 
 export class Channel {
   readonly id: number;
+  readonly line: Line;
   /** By slot. BOUNDED: clientsPerChannel. */
-  readonly clients: (Client | undefined)[];
-  #holder: Holder | undefined;
-  /** Cells on their way down to the holder. */
-  readonly #queue: CellQueue;
-  /** Counter of downstream frames: the nonce of control and media, never set back while a key lives. */
-  down = 0;
-  #rotation = 0;
+  readonly attachments: (Attachment | undefined)[];
+  /** By slot: since when nobody has had it. */
+  readonly emptySince: Float64Array;
+  /** Mix cells, in the clear, on their way down. */
+  readonly queue: CellQueue;
+  /** Counter of the last downstream frame: the nonce of control and media, never set back while a key lives. */
+  down: number;
+  /** Rounds that came in this window of the watch. */
+  rounds = 0;
+  /** No control goes down any more, so that the clients leave. */
+  isAbandoned = false;
+  #turn = 0;
 
-  constructor(id: number, clientsPerChannel: number, relayBytes: number) {
+  /** `down` is random below 2^31, so that the keys of all channels do not change in one tick. */
+  constructor(now: Micros, id: number, line: Line, down: number, clientsPerChannel: number, mixPlainBytes: number) {
     this.id = id;
-    this.clients = new Array(clientsPerChannel).fill(undefined);
-    this.#queue = new CellQueue(relayBytes, QUEUE_TICKS_MAX);
+    this.line = line;
+    this.down = down;
+    this.attachments = new Array(clientsPerChannel).fill(undefined);
+    this.emptySince = new Float64Array(clientsPerChannel).fill(now);
+    this.queue = new CellQueue(mixPlainBytes, QUEUE_TICKS_MAX);
   }
 
-  get holder(): Client | undefined {
-    return this.#holder?.client;
-  }
-
+  /** The slot that has been free for the longest, so that no packet of whoever had it is taken for the new client's; -1 if none is. */
   freeSlot(): number {
-    return this.clients.indexOf(undefined);
-  }
-
-  /** Gives the channel to `client` if nobody has it; true if the client has it now. */
-  hold(now: Micros, client: Client, wanted: boolean): boolean {
-    if (this.#holder) {
-      if (this.#holder.client !== client) return false;
-      this.#holder.wanted ||= wanted;
-      return true;
+    let best = -1;
+    for (const [slot, attachment] of this.attachments.entries()) {
+      if (!attachment && (best < 0 || this.emptySince[slot]! < this.emptySince[best]!)) best = slot;
     }
-    this.#holder = { client, wanted, heardAt: now };
-    this.#queue.clear();
-    this.tell(client, GRANT.granted);
-    return true;
+    return best;
   }
 
-  /** The client's state as its signal says it: wants the channel or not. */
-  signalled(now: Micros, client: Client, wants: boolean): void {
-    const { grant } = client;
-    if (wants) {
-      if (!this.hold(now, client, true) && grant !== GRANT.refused) this.tell(client, GRANT.refused);
-    } else if (this.#holder?.client === client) {
-      if (this.#holder.wanted) this.release();
-    } else if (grant !== GRANT.idle) this.tell(client, GRANT.idle);
+  get isEmpty(): boolean {
+    return this.attachments.every((attachment) => attachment === undefined);
   }
 
-  /** A valid cell of the holder came in. */
-  heard(now: Micros): void {
-    if (this.#holder) this.#holder.heardAt = now;
-  }
-
-  release(): void {
-    if (!this.#holder) return;
-    this.tell(this.#holder.client, GRANT.idle);
-    this.#holder = undefined;
-    this.#queue.clear();
-  }
-
-  expire(now: Micros): void {
-    if (this.#holder && now - this.#holder.heardAt > HOLD_SILENCE_US) this.release();
-  }
-
-  /** Queues a relay cell for the holder; true if the oldest had to make room. */
-  queueDown(cell: Buffer): boolean {
-    const { offset, full } = this.#queue.push();
-    cell.copy(this.#queue.bytes, offset, 0, this.#queue.cellBytes);
-    return full;
-  }
-
-  /** Once per tick: copies the next cell for the holder into `into`; false if there is none. */
-  takeDown(into: Buffer, offset: number): boolean {
-    const front = this.#queue.front();
-    if (front === undefined) return false;
-    this.#queue.bytes.copy(into, offset, front, front + this.#queue.cellBytes);
-    this.#queue.drop();
-    return true;
-  }
-
-  /** Once per tick, after `takeDown`: true if a cell that only stood in the way was given up. */
-  settle(): boolean {
-    return this.#queue.settle();
-  }
-
-  /** Whom this tick's control cell addresses: a client whose grant has changed, else the next in rotation. */
-  nextControl(): Client | undefined {
-    const changed = this.clients.find((client) => client !== undefined && client.announce > 0 && !client.abandoned);
-    if (changed) {
-      changed.announce -= 1;
-      return changed;
-    }
-    for (let step = 0; step < this.clients.length; step += 1) {
-      this.#rotation = (this.#rotation + 1) % this.clients.length;
-      const client = this.clients[this.#rotation];
-      if (client && !client.abandoned) return client;
-    }
+  /** The attachment of whoever may speak here or has just been told to stop. */
+  speaker(): Attachment | undefined {
+    const { use } = this.line;
+    if (use.kind === 'free') return undefined;
+    for (const attachment of this.attachments) if (attachment?.session.party === use.by) return attachment;
     return undefined;
   }
 
-  remove(client: Client): void {
-    if (this.holder === client) this.release();
-    this.clients[client.slot] = undefined;
-  }
-
-  tell(client: Client, grant: Grant): void {
-    client.grant = grant;
-    client.announce = GRANT_REPEATS;
+  /**
+   * Whom this tick's control cell addresses: a client whose state has changed, else the one that has waited longest. That
+   * one comes first when it has waited for more than a turn and a quarter: many who join tell much, and who hears no
+   * control for three seconds would leave.
+   */
+  nextControl(): Attachment | undefined {
+    if (this.isAbandoned) return undefined;
+    this.#turn += 1;
+    let longest: Attachment | undefined;
+    let changed: Attachment | undefined;
+    for (const attachment of this.attachments) {
+      if (!attachment) continue;
+      if (!longest || attachment.addressedAt < longest.addressedAt) longest = attachment;
+      if (attachment.announce > 0 && (!changed || attachment.addressedAt < changed.addressedAt)) changed = attachment;
+    }
+    const isOverdue = longest !== undefined && this.#turn - longest.addressedAt > this.attachments.length * 1.25;
+    const next = isOverdue ? longest : (changed ?? longest);
+    if (!next) return undefined;
+    next.addressedAt = this.#turn;
+    if (next.announce > 0) next.announce -= 1;
+    return next;
   }
 }

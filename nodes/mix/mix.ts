@@ -1,63 +1,124 @@
 import { nodeTag, type View } from '../config/consensus.ts';
+import type { ZoneDemand } from '../config/descriptor.ts';
 import type { DropCounters } from '../core/drop.ts';
 import type { Entropy, Machine } from '../core/machine.ts';
 import type { PacketRing } from '../core/ring.ts';
 import { type Micros, SECOND_US } from '../core/units.ts';
 import { AEAD_TAG_BYTES } from '../crypto/aead.ts';
+import { GENERATION_BITS } from '../crypto/generations.ts';
 import { type Identity, KEY_BYTES } from '../crypto/keys.ts';
 import { Handshake } from '../crypto/noise.ts';
+import { ReplayWindow } from '../crypto/replay.ts';
 import { type Link, Links } from '../link/links.ts';
 import { initiates, Mesh, type MeshPeer, meshNodes } from '../link/mesh.ts';
 import {
   A1_BYTES,
+  ATTACHMENTS_MAX,
+  AUDIT_BYTES,
+  C1_BYTES,
   C2_BYTES,
   CONTROL_BYTES,
   COUNTER_BYTES,
+  DETACHED_BYTES,
   DOWN_HEADER_BYTES,
   GEOMETRY,
   type Geometry,
+  HEARD_WINDOW,
   MANIFEST_PRESENT,
   MANIFEST_SEQUENCE_MASK,
   MESH_COMMAND,
   MESH_HEADER_BYTES,
   MESSAGE_KIND,
+  MIX_HEADER_BYTES,
   manifestBytes,
   NODE_TAG_BYTES,
   PROLOGUE,
   ROUND_HEADER_BYTES,
   roundBytes,
+  SESSION_BYTES,
   SIGNAL_BYTES,
+  SIGNAL_DECEIVED_SHIFT,
   SIGNAL_ENTRY_BYTES,
   SIGNAL_SLOT_NONE,
+  SIGNAL_WANT,
   SIGNALS_PER_ROUND,
+  TICK_US,
+  UP_HEADER_BYTES,
 } from '../wire/constants.ts';
-import { type AttachRequest, Channel, CLIENT_SILENCE_US, Client } from './channel.ts';
+import { Allocation, type Line, type Party } from './allocation.ts';
+import { Auditor, type BadRound, type Guilt, Jury, type Verdict } from './audit.ts';
+import { Attachment, Channel, CLIENT_SILENCE_US } from './channel.ts';
+import { Session } from './session.ts';
 
 /**
  * An entry mix: takes its channels' rounds from the superpeers, cancels the clients' keystreams, passes the speaker's
  * cell on to its rendezvous, and sends what comes back down the channel.
  *
- * It receives ROUND and ATTACH from superpeers and MESH from mixes and rendezvous; in every tick it sends one DOWN per
- * channel and the mesh's constant number of cells, whether anybody speaks or not. It knows which client has a channel,
- * and neither with whom nor, below the relay cell, what for.
+ * It receives ROUND and ATTACH from superpeers (UP and ATTACH from clients without one) and MESH from mixes and
+ * rendezvous; in every tick it sends one DOWN per channel and the mesh's constant number of cells, whether anybody
+ * speaks or not. It knows which client has a channel, and neither with whom nor, below the relay cell, what for.
  */
 const ATTACH_PENDING_US = 5 * SECOND_US;
-/** BOUNDED: attachments that wait for their rendezvous; each costs two handshakes, so a flood fills this before the CPU. */
+/** BOUNDED: attachments that wait for their rendezvous. */
 const ATTACH_PENDING_MAX = 256;
+/** Each costs two handshakes of 0.3 ms in all: this many leave most of a tick to those who are already in. */
+const ATTACH_PER_TICK_MAX = 16;
+/** Circuits that are over and whose rendezvous has not said so; and how long it is given to. */
+const ENDED_MAX = 16_384;
+const ENDED_AGAIN_US = SECOND_US;
 /** A round's sequence numbers come as 7 bits: what is further off than this is not the number of this client. */
 const SEQUENCE_SPAN = MANIFEST_SEQUENCE_MASK + 1;
 
-export interface SuperpeerPeer {
+/** A client whose T does not verify is not held against its superpeer while the slot may still be another's there. */
+const SETTLED_US = SECOND_US;
+/** A superpeer that has been told for this long that nobody has a slot knows it. */
+const DESERTED_US = 2 * SECOND_US;
+/** BOUNDED: clients that audits have sent away; the oldest is forgotten first. */
+const REFUSED_MAX = 4096;
+/** A client that jams stays away until keys have changed, one that may lie does not come back to the same superpeer. */
+const JAMMED_US = 2 ** GENERATION_BITS * TICK_US;
+const PARTED_US = 3600 * SECOND_US;
+
+interface SuperpeerPeer {
   readonly kind: 'superpeer';
   readonly id: string;
 }
-type MixPeer = MeshPeer | SuperpeerPeer;
+/** A client without a superpeer: a channel of its own, once it is attached. */
+interface DirectPeer {
+  readonly kind: 'client';
+  channel: Channel | undefined;
+}
+type MixPeer = MeshPeer | SuperpeerPeer | DirectPeer;
+
+interface ChannelEntry {
+  readonly channel: Channel;
+  readonly superpeer: string;
+  /** Ours to begin with; else we stand by for another mix, and send only while clients have come to us. */
+  primary: boolean;
+  link: Link<MixPeer> | undefined;
+  readonly auditor: Auditor<Attachment>;
+  readonly jury: Jury;
+}
+
+/** A superpeer that is not to be trusted, for the directory to know. */
+export interface MixEvent {
+  readonly kind: 'expelled';
+  /** Its id in the consensus. */
+  readonly superpeer: string;
+  readonly reason: Guilt;
+}
 
 interface PendingAttach {
   readonly state: Handshake;
-  readonly channel: number;
+  /** undefined: a client without a superpeer. */
+  readonly entry: ChannelEntry | undefined;
+  readonly link: Link<MixPeer>;
   readonly handle: number;
-  readonly request: AttachRequest;
+  readonly session: string;
+  readonly number: number;
+  readonly firstSequence: number;
+  readonly rendezvousTag: string;
+  readonly circuit: number;
   readonly since: Micros;
 }
 
@@ -76,34 +137,64 @@ export class Mix implements Machine {
   readonly #tag: string;
   readonly #links: Links<MixPeer>;
   readonly #mesh: Mesh<MixPeer>;
+  readonly #allocation: Allocation;
+  #directMax: number;
   #peersByKey = new Map<string, MixPeer>();
   /** By channel id. BOUNDED: by the consensus. */
-  readonly #channels = new Map<number, { channel: Channel; superpeer: string; link: Link<MixPeer> | undefined }>();
+  readonly #channels = new Map<number, ChannelEntry>();
+  /** BOUNDED: directMax. */
+  readonly #direct = new Map<Link<MixPeer>, Channel>();
   /** By rendezvous tag and circuit. BOUNDED: ATTACH_PENDING_MAX. */
   readonly #pending = new Map<string, PendingAttach>();
-  /** By rendezvous tag and circuit. BOUNDED: channels · clientsPerChannel. */
-  readonly #clients = new Map<string, { client: Client; channel: Channel }>();
+  /** By the client's word for it. BOUNDED: by the slots of all channels. */
+  readonly #sessions = new Map<string, Session>();
+  /** BOUNDED: as #sessions. */
+  readonly #parties = new Map<Party, Session>();
+  /** By rendezvous tag and circuit. BOUNDED: ATTACHMENTS_MAX per session. */
+  readonly #circuits = new Map<string, { session: Session; number: number }>();
+  /** By line: where a party's line leads. BOUNDED: one per channel. */
+  readonly #lines = new Map<Line, Channel>();
+  /** By rendezvous tag and circuit: what is over, until the rendezvous knows it. BOUNDED: ENDED_MAX, the oldest is forgotten. */
+  readonly #ended = new Map<string, { readonly tag: string; readonly id: number; readonly toldAt: Micros }>();
   #rendezvousBoots = new Map<string, number>();
+  /** Superpeers that this mix has expelled. BOUNDED: by the consensus. */
+  readonly #expelled = new Set<string>();
+  /** BOUNDED: one per superpeer of the consensus; drained every tick. */
+  readonly #events: MixEvent[] = [];
+  /** Session, or session and superpeer, and until when it is refused. BOUNDED: REFUSED_MAX. */
+  readonly #refused = new Map<string, Micros>();
+  readonly #audits = { started: 0, guilty: 0, jams: 0, doubtful: 0 };
+  #windowTicks = 0;
+  #attachesLeft = ATTACH_PER_TICK_MAX;
   readonly #coded: Buffer<ArrayBuffer>;
   readonly #codedWords: Uint32Array;
+  /** Sequence number of each slot in the round that is being read. */
+  readonly #sequences: Float64Array;
 
   constructor(options: MixOptions) {
     this.#options = options;
     const { params } = options.view.own;
     this.#geometry = GEOMETRY[params.profile];
     this.#clientsPerChannel = params.clientsPerChannel;
+    this.#directMax = params.directClients;
     this.#tag = nodeTag(options.identity.link.publicKey);
     this.#links = new Links<MixPeer>({
       self: options.identity.link,
       entropy: options.entropy,
       drops: options.drops,
-      admit: (key) => (key ? this.#peersByKey.get(key.toString('hex')) : undefined),
-      linksMax: 2048,
+      admit: (key) => this.#admit(key),
+      linksMax: 2048 + 2 * params.directClients,
     });
-    this.#mesh = new Mesh(this.#links, options.drops, this.#tag, this.#geometry.mesh, params.meshCellsPerTick);
+    this.#mesh = new Mesh(this.#links, options.drops, options.entropy, this.#tag, this.#geometry.mesh);
+    this.#allocation = new Allocation({
+      mode: params.assignment,
+      random: () => this.#random(6).readUIntBE(0, 6) / 2 ** 48,
+      changed: (party) => this.#changed(party),
+    });
     const memory = new ArrayBuffer(this.#geometry.mix);
     this.#coded = Buffer.from(memory);
     this.#codedWords = new Uint32Array(memory);
+    this.#sequences = new Float64Array(this.#clientsPerChannel);
     this.update(options.now, options.view);
   }
 
@@ -114,24 +205,53 @@ export class Mix implements Machine {
     for (const node of mesh) {
       if (initiates(node.tag, this.#tag)) peers.set(node.linkKey.toString('hex'), { kind: 'mesh', tag: node.tag });
     }
-    const mine = view.own.channels.filter(({ mix }) => mix.tag === this.#tag);
+    const mine = view.own.channels.filter(({ mix, standby }) => mix.tag === this.#tag || standby?.tag === this.#tag);
     for (const { superpeer } of mine)
       peers.set(superpeer.linkKey.toString('hex'), { kind: 'superpeer', id: superpeer.id });
     this.#peersByKey = peers;
     this.#mesh.update(now, view, (node) => ({ kind: 'mesh', tag: node.tag }));
+    this.#directMax = view.own.params.directClients;
     const superpeers = new Map(mine.map(({ id, superpeer }) => [id, superpeer.id]));
-    for (const [id, { channel, superpeer }] of this.#channels) {
+    for (const [id, entry] of this.#channels) {
       // A channel that another superpeer carries now is another channel: its clients attach anew.
-      if (superpeers.get(id) === superpeer) continue;
-      for (const client of channel.clients) if (client) this.#detach(channel, client);
+      if (superpeers.get(id) === entry.superpeer) continue;
+      this.#close(now, entry.channel);
       this.#channels.delete(id);
     }
-    for (const { id, superpeer } of mine) {
-      if (this.#channels.has(id)) continue;
-      const channel = new Channel(id, this.#clientsPerChannel, this.#geometry.relay);
-      this.#channels.set(id, { channel, superpeer: superpeer.id, link: undefined });
+    // Who is listed again after it was left out has been let in by the operator.
+    const carrying = new Set(superpeers.values());
+    for (const id of this.#expelled) if (!carrying.has(id)) this.#expelled.delete(id);
+    for (const { id, superpeer, mix } of mine) {
+      const primary = mix.tag === this.#tag;
+      const entry = this.#channels.get(id) ?? {
+        channel: this.#open(now, id, this.#clientsPerChannel),
+        superpeer: superpeer.id,
+        primary,
+        link: undefined,
+        auditor: new Auditor<Attachment>(this.#geometry),
+        jury: new Jury(),
+      };
+      if (this.#expelled.has(superpeer.id)) this.#abandon(entry);
+      this.#channels.set(id, entry);
+      entry.primary = primary;
+      entry.channel.line.leaving = superpeer.draining;
     }
-    this.#abandonFromRestarted(new Map(mesh.map((node) => [node.tag, node.boot])));
+    this.#loseRestarted(new Map(mesh.map((node) => [node.tag, node.boot])));
+  }
+
+  /** What the mesh carried in the epoch that has ended: once after its end, else undefined. */
+  takeDemand(): readonly ZoneDemand[] | undefined {
+    return this.#mesh.takeDemand();
+  }
+
+  /** The next thing that the control side has to know, oldest first. */
+  poll(): MixEvent | undefined {
+    return this.#events.shift();
+  }
+
+  /** Audits so far, and what they found: superpeers, clients that jam, and clients of whom nobody knows. */
+  audits(): { readonly started: number; readonly guilty: number; readonly jams: number; readonly doubtful: number } {
+    return this.#audits;
   }
 
   meshLinks(): { up: number; all: number } {
@@ -140,23 +260,70 @@ export class Mix implements Machine {
 
   channelsUp(): { up: number; all: number } {
     let up = 0;
-    for (const { link } of this.#channels.values()) if (link && this.#links.isUp(link)) up += 1;
-    return { up, all: this.#channels.size };
+    let all = 0;
+    for (const { link, primary } of this.#channels.values()) {
+      if (!primary) continue;
+      all += 1;
+      if (link && this.#links.isUp(link)) up += 1;
+    }
+    return { up, all };
   }
 
+  /** Places taken on all channels. */
   clients(): number {
-    return this.#clients.size;
+    let taken = 0;
+    for (const session of this.#sessions.values()) {
+      for (const attachment of session.attachments) if (attachment) taken += 1;
+    }
+    return taken;
+  }
+
+  /** What a leak would show in: everything that must be back at its size once clients and calls are gone. */
+  holdings(): { sessions: number; circuits: number; held: number; draining: number; pending: number } {
+    return {
+      sessions: this.#sessions.size,
+      circuits: this.#circuits.size,
+      held: this.#allocation.held,
+      draining: this.#allocation.draining,
+      pending: this.#pending.size,
+    };
   }
 
   tick(now: Micros, inbox: PacketRing, outbox: PacketRing): void {
+    this.#attachesLeft = ATTACH_PER_TICK_MAX;
     for (let i = 0; i < inbox.count; i += 1) {
       const link = this.#links.receive(now, inbox, i, outbox);
       if (link) this.#message(now, link, inbox.bytes, outbox);
     }
-    this.#links.tick(now, outbox, () => {});
+    this.#links.tick(now, outbox, (link) => this.#gone(now, link));
     this.#expire(now);
-    this.#mesh.tick(outbox);
-    for (const { channel, link } of this.#channels.values()) if (link) this.#sendDown(channel, link, outbox);
+    for (const entry of this.#channels.values()) this.#auditTick(now, entry, outbox);
+    this.#watch(now);
+    this.#allocation.tick(now);
+    this.#mesh.tick(now, outbox);
+    for (const { channel, link, primary } of this.#channels.values()) {
+      if (link && (primary || !channel.isEmpty)) this.#sendDown(channel, link, outbox);
+    }
+    for (const [link, channel] of this.#direct) this.#sendDown(channel, link, outbox);
+  }
+
+  #admit(key: Buffer | undefined): MixPeer | undefined {
+    if (key) return this.#peersByKey.get(key.toString('hex'));
+    return this.#directMax > 0 ? { kind: 'client', channel: undefined } : undefined;
+  }
+
+  #open(now: Micros, id: number, slots: number): Channel {
+    const line = this.#allocation.newLine(id);
+    const down = this.#random(4).readUInt32BE() >>> 1;
+    const channel = new Channel(now, id, line, down, slots, this.#geometry.mixPlain);
+    this.#lines.set(line, channel);
+    return channel;
+  }
+
+  #close(now: Micros, channel: Channel): void {
+    for (const attachment of channel.attachments) if (attachment) this.#detach(now, attachment);
+    this.#allocation.close(now, channel.line);
+    this.#lines.delete(channel.line);
   }
 
   #message(now: Micros, link: Link<MixPeer>, bytes: Buffer, outbox: PacketRing): void {
@@ -169,199 +336,603 @@ export class Mix implements Machine {
       if (message.length !== this.#geometry.mesh) return drops.add('truncated');
       return this.#meshCell(now, peer.tag, message, outbox);
     }
-    switch (message[0]) {
-      case MESSAGE_KIND.round:
-        return this.#round(now, link, peer, message);
-      case MESSAGE_KIND.attach:
-        return this.#attach(now, peer, message);
-      default:
-        return drops.add('unknown_kind');
+    if (peer.kind === 'client') {
+      if (message[0] === MESSAGE_KIND.up) return this.#up(now, peer, message);
+      if (message[0] === MESSAGE_KIND.attach) return this.#attachDirect(now, link, message);
+    } else {
+      if (message[0] === MESSAGE_KIND.round) return this.#round(now, link, peer, message, outbox);
+      if (message[0] === MESSAGE_KIND.audited) return this.#audited(now, peer, message);
+      if (message[0] === MESSAGE_KIND.attach) return this.#attachOver(now, link, peer, message);
     }
+    drops.add('unknown_kind');
   }
 
   /** A channel of that superpeer; from another it would be somebody else's round. */
-  #channelOf(peer: SuperpeerPeer, message: Buffer) {
+  #channelOf(peer: SuperpeerPeer, message: Buffer): ChannelEntry | undefined {
     const entry = this.#channels.get(message.readUInt16BE(2));
     return entry?.superpeer === peer.id ? entry : undefined;
   }
 
-  #attach(now: Micros, peer: SuperpeerPeer, message: Buffer): void {
-    const { drops, identity } = this.#options;
+  // Joining
+
+  #attachOver(now: Micros, link: Link<MixPeer>, peer: SuperpeerPeer, message: Buffer): void {
+    const { drops } = this.#options;
     if (message.length !== 8 + A1_BYTES) return drops.add('truncated');
     const entry = this.#channelOf(peer, message);
     if (!entry) return drops.add('not_attached');
-    if (this.#pending.size >= ATTACH_PENDING_MAX || entry.channel.freeSlot() < 0) return drops.add('table_full');
+    if (this.#expelled.has(peer.id)) return drops.add('expelled');
+    entry.link = link;
+    this.#attach(now, link, entry, message.readUInt32BE(4), message.subarray(8));
+  }
+
+  #attachDirect(now: Micros, link: Link<MixPeer>, message: Buffer): void {
+    const { drops } = this.#options;
+    if (message.length !== 4 + A1_BYTES) return drops.add('truncated');
+    if (this.#direct.size >= this.#directMax && !this.#direct.has(link)) return drops.add('table_full');
+    this.#attach(now, link, undefined, 0, message.subarray(4));
+  }
+
+  #attach(now: Micros, link: Link<MixPeer>, entry: ChannelEntry | undefined, handle: number, a1: Buffer): void {
+    const { drops, identity } = this.#options;
+    if (this.#pending.size >= ATTACH_PENDING_MAX) return drops.add('table_full');
+    if (this.#attachesLeft === 0) return drops.add('handshake_limit');
+    this.#attachesLeft -= 1;
     const state = new Handshake({ pattern: 'NK', initiator: false, prologue: PROLOGUE.attach, local: identity.link });
-    const payload = state.read(message.subarray(8));
+    const payload = state.read(a1);
     if (!payload) return drops.add('bad_handshake');
-    const rendezvousTag = payload.toString('hex', 0, NODE_TAG_BYTES);
+    const session = payload.toString('hex', 0, SESSION_BYTES);
+    const number = payload[SESSION_BYTES]!;
+    const tagAt = SESSION_BYTES + 4;
+    const rendezvousTag = payload.toString('hex', tagAt, tagAt + NODE_TAG_BYTES);
+    const firstSequence = payload.readUInt32BE(tagAt + NODE_TAG_BYTES);
+    if (number >= ATTACHMENTS_MAX) return drops.add('bad_handshake');
+    if (this.#isRefused(now, session) || (entry && this.#isRefused(now, `${session} ${entry.superpeer}`)))
+      return drops.add('refused');
     const circuit = this.#mesh.isUp(rendezvousTag) ? this.#mesh.openCircuit(rendezvousTag) : undefined;
     if (circuit === undefined) return drops.add('unknown_circuit');
-    this.#pending.set(`${rendezvousTag}/${circuit}`, {
+    const key = `${rendezvousTag}/${circuit}`;
+    const since = now;
+    this.#pending.set(key, {
       state,
-      channel: entry.channel.id,
-      handle: message.readUInt32BE(4),
-      request: { rendezvousTag, circuit, firstSequence: payload.readUInt32BE(NODE_TAG_BYTES) },
-      since: now,
+      entry,
+      link,
+      handle,
+      session,
+      number,
+      firstSequence,
+      rendezvousTag,
+      circuit,
+      since,
     });
-    this.#mesh.queue(rendezvousTag, MESH_COMMAND.create, circuit, payload, NODE_TAG_BYTES + COUNTER_BYTES);
+    const c1At = tagAt + NODE_TAG_BYTES + COUNTER_BYTES;
+    this.#mesh.queue(rendezvousTag, MESH_COMMAND.create, circuit, payload, c1At, C1_BYTES);
   }
 
   #meshCell(now: Micros, tag: string, message: Buffer, outbox: PacketRing): void {
     const { drops } = this.#options;
-    const command = message[1];
     const circuit = message.readUInt32BE(4);
     const body = message.subarray(MESH_HEADER_BYTES);
-    switch (command) {
+    switch (message[1]) {
       case MESH_COMMAND.pad:
         return;
       case MESH_COMMAND.created:
         return this.#created(now, tag, circuit, body.subarray(0, C2_BYTES), outbox);
       case MESH_COMMAND.cell:
         return this.#cellDown(now, tag, circuit, body);
+      case MESH_COMMAND.destroy:
+        return this.#lost(tag, circuit);
       default:
         return drops.add('unknown_kind');
     }
   }
 
-  #created(now: Micros, tag: string, circuit: number, answer: Buffer, outbox: PacketRing): void {
+  #created(now: Micros, tag: string, id: number, answer: Buffer, outbox: PacketRing): void {
     const { drops } = this.#options;
-    const key = `${tag}/${circuit}`;
+    const key = `${tag}/${id}`;
     const pending = this.#pending.get(key);
-    if (!pending) return drops.add('unknown_circuit');
+    if (!pending) {
+      // Too late: nobody waits for it any more.
+      if (!this.#circuits.has(key)) this.#endCircuit(tag, id);
+      return drops.add('unknown_circuit');
+    }
     this.#pending.delete(key);
-    const entry = this.#channels.get(pending.channel);
-    const slot = entry?.channel.freeSlot() ?? -1;
-    if (!entry?.link || slot < 0) return drops.add('table_full');
-    const offset = this.#links.reserve(entry.link, outbox);
-    if (offset < 0) return;
-    const message = pending.state.write(answer, this.#random(KEY_BYTES))!;
-    const client = new Client(now, slot, pending.request, pending.state.split(), this.#geometry.mix);
-    entry.channel.clients[slot] = client;
-    this.#clients.set(key, { client, channel: entry.channel });
-    outbox.bytes[offset] = MESSAGE_KIND.attached;
-    outbox.bytes[offset + 1] = slot;
-    outbox.bytes.writeUInt16BE(pending.channel, offset + 2);
-    outbox.bytes.writeUInt32BE(pending.handle, offset + 4);
-    message.copy(outbox.bytes, offset + 8);
-    this.#links.send(entry.link, outbox, 8 + message.length);
+    const { number, entry, link } = pending;
+    const channel = entry?.channel ?? this.#directChannel(now, link);
+    const session = this.#sessions.get(pending.session) ?? new Session(now, pending.session);
+    // The attachment before, of the same number, makes room: its slot may be the very one that is needed.
+    const before = session.attachments[number];
+    if (before) this.#leave(now, before);
+    // Two places of one session on a channel would be of no use but to fill it.
+    const isThere = channel.attachments.some((attachment) => attachment?.session === session);
+    const slot = isThere ? -1 : channel.freeSlot();
+    const offset = slot < 0 ? -1 : this.#links.reserve(link, outbox);
+    if (offset < 0) {
+      drops.add('table_full');
+      this.#endCircuit(tag, id);
+      if (session.isEmpty) this.#end(now, session);
+      return;
+    }
+    const payload = Buffer.alloc(COUNTER_BYTES + answer.length);
+    payload.writeUInt32BE(channel.down + 1);
+    answer.copy(payload, COUNTER_BYTES);
+    const a2 = pending.state.write(payload, this.#random(KEY_BYTES))!;
+    const place = { session, number, channel, slot };
+    const { mix } = this.#geometry;
+    const keys = pending.state.split();
+    const attachment = new Attachment(now, place, pending.firstSequence, keys, mix);
+    this.#sessions.set(session.id, session);
+    this.#parties.set(session.party, session);
+    channel.attachments[slot] = attachment;
+    session.attachments[number] = attachment;
+    session.party.places[number] = { line: channel.line, heardAt: now, hears: true };
+    this.#replaceCircuit(session, number, tag, id);
+    session.announce();
+    const { bytes } = outbox;
+    const headerBytes = entry ? 8 : 4;
+    bytes[offset] = MESSAGE_KIND.attached;
+    bytes[offset + 1] = slot;
+    bytes.writeUInt16BE(channel.id, offset + 2);
+    if (entry) bytes.writeUInt32BE(pending.handle, offset + 4);
+    a2.copy(bytes, offset + headerBytes);
+    this.#links.send(link, outbox, headerBytes + a2.length);
   }
 
-  #cellDown(now: Micros, tag: string, circuit: number, body: Buffer): void {
-    const { drops } = this.#options;
-    const known = this.#clients.get(`${tag}/${circuit}`);
-    if (!known) return drops.add('unknown_circuit');
-    if (!known.channel.hold(now, known.client, false)) return drops.add('channel_busy');
-    if (known.channel.queueDown(body)) drops.add('queue_full');
+  #directChannel(now: Micros, link: Link<MixPeer>): Channel {
+    const known = this.#direct.get(link);
+    if (known) this.#close(now, known);
+    const channel = this.#open(now, 0, 1);
+    this.#direct.set(link, channel);
+    if (link.peer.kind === 'client') link.peer.channel = channel;
+    return channel;
   }
 
-  #round(now: Micros, link: Link<MixPeer>, peer: SuperpeerPeer, message: Buffer): void {
+  #replaceCircuit(session: Session, number: number, rendezvousTag: string, id: number): void {
+    const before = session.circuits[number];
+    if (before) this.#destroy(before);
+    session.circuits[number] = { rendezvousTag, id, spoken: new ReplayWindow(), stands: true };
+    this.#circuits.set(`${rendezvousTag}/${id}`, { session, number });
+  }
+
+  #destroy({ rendezvousTag, id, stands }: { rendezvousTag: string; id: number; stands: boolean }): void {
+    if (!stands) return;
+    this.#circuits.delete(`${rendezvousTag}/${id}`);
+    this.#endCircuit(rendezvousTag, id);
+  }
+
+  // Up
+
+  #round(now: Micros, link: Link<MixPeer>, peer: SuperpeerPeer, message: Buffer, outbox: PacketRing): void {
     const { drops } = this.#options;
     if (message.length !== roundBytes(this.#geometry, this.#clientsPerChannel)) return drops.add('truncated');
     const entry = this.#channelOf(peer, message);
     if (!entry) return drops.add('not_attached');
-    entry.link = link;
     const { channel } = entry;
+    entry.link = link;
     const signalsAt = ROUND_HEADER_BYTES + manifestBytes(this.#clientsPerChannel);
     for (let i = 0; i < SIGNALS_PER_ROUND; i += 1) {
-      this.#signal(now, channel, message.subarray(signalsAt + i * SIGNAL_ENTRY_BYTES));
+      const signal = message.subarray(signalsAt + i * SIGNAL_ENTRY_BYTES);
+      const slot = signal[0]!;
+      if (slot === SIGNAL_SLOT_NONE) continue;
+      const attachment = channel.attachments[slot];
+      if (attachment) this.#signal(now, attachment, signal.readUInt32BE(4), signal.subarray(8, 8 + SIGNAL_BYTES));
+      else drops.add('not_attached');
     }
     message.copy(this.#coded, 0, signalsAt + SIGNALS_PER_ROUND * SIGNAL_ENTRY_BYTES);
-    const speaker = channel.holder;
-    let speakerSequence = -1;
+    const manifest = message.subarray(ROUND_HEADER_BYTES, signalsAt);
+    const named = this.#cancel(channel, manifest);
+    const outcome = named ? this.#decode(now, channel) : 'bad';
+    channel.rounds += 1;
+    this.#believe(now, channel, outcome);
+    if (outcome !== 'bad') return;
+    this.#tellDeserted(entry, (slot) => manifest[slot] !== 0, outbox);
+    if (channel.isAbandoned) return;
+    const sum = message.subarray(signalsAt + SIGNALS_PER_ROUND * SIGNAL_ENTRY_BYTES);
+    const isAudited = entry.auditor.bad(now, () =>
+      this.#badRound(now, channel, message.readUInt32BE(4), manifest, sum),
+    );
+    if (isAudited) this.#audits.started += 1;
+  }
+
+  /** A client without a superpeer: a round of its own. */
+  #up(now: Micros, peer: DirectPeer, message: Buffer): void {
+    const { drops } = this.#options;
+    if (message.length !== this.#geometry.up) return drops.add('truncated');
+    const attachment = peer.channel?.attachments[0];
+    if (!attachment) return drops.add('not_attached');
+    const sequence = message.readUInt32BE(4);
+    this.#signal(now, attachment, sequence, message.subarray(UP_HEADER_BYTES, UP_HEADER_BYTES + SIGNAL_BYTES));
+    message.copy(this.#coded, 0, UP_HEADER_BYTES + SIGNAL_BYTES);
+    const named = this.#take(attachment, sequence);
+    if (!named) drops.add('bad_manifest');
+    this.#believe(now, attachment.channel, named ? this.#decode(now, attachment.channel) : 'bad');
+  }
+
+  /** Cancels every keystream that the manifest names; false if it names what cannot be. */
+  #cancel(channel: Channel, manifest: Buffer): boolean {
+    this.#sequences.fill(-1);
+    let possible = true;
     for (let slot = 0; slot < this.#clientsPerChannel; slot += 1) {
-      const entryByte = message[ROUND_HEADER_BYTES + slot]!;
+      const entryByte = manifest[slot]!;
       if (entryByte === 0) continue;
-      const client = channel.clients[slot];
-      const sequence = client ? nearestSequence(client.sequence, entryByte) : -1;
-      // The rest of the round cannot be cancelled: an unknown part stays in it. That is the superpeer's doing.
-      if (!client || sequence < 0) return drops.add('bad_manifest');
-      client.coding.xorInto(this.#codedWords, 0, sequence);
-      client.sequence = Math.max(client.sequence, sequence);
-      client.heardAt = now;
-      if (client === speaker) speakerSequence = sequence;
+      const attachment = channel.attachments[slot];
+      const sequence = attachment ? nearestSequence(attachment.sequence, entryByte) : -1;
+      if (attachment) attachment.presence.named += 1;
+      if (!attachment || !this.#take(attachment, sequence)) possible = false;
     }
-    if (this.#codedWords.every((word) => word === 0)) return;
-    if (!speaker || speakerSequence < 0) return drops.add('coding_collision');
-    this.#speech(now, channel, speaker, speakerSequence);
+    if (!possible) this.#options.drops.add('bad_manifest');
+    return possible;
   }
 
-  /** What is left of the round once everybody's keystream is gone: the speaker's cell, or nothing that opens. */
-  #speech(now: Micros, channel: Channel, speaker: Client, sequence: number): void {
-    const { drops } = this.#options;
-    if (!speaker.cellWindow.isFresh(sequence)) return drops.add('replayed');
-    if (!speaker.cellReceive.open(this.#coded, 0, this.#geometry.relay, sequence)) return drops.add('coding_collision');
-    speaker.cellWindow.mark(sequence);
-    channel.heard(now);
-    this.#mesh.queue(speaker.rendezvousTag, MESH_COMMAND.cell, speaker.circuit, this.#coded, 0, this.#geometry.relay);
+  #take(attachment: Attachment, sequence: number): boolean {
+    const keystream = sequence >= 0 ? attachment.coding.at(sequence) : undefined;
+    if (!keystream || !attachment.codingWindow.isFresh(sequence)) return false;
+    keystream.xorInto(this.#codedWords, 0, sequence);
+    this.#sequences[attachment.slot] = sequence;
+    return true;
   }
 
-  #signal(now: Micros, channel: Channel, entry: Buffer): void {
+  /** What is left of the round once everybody's keystream is gone: the speaker's cell, nothing, or what nobody may have put there. */
+  #decode(now: Micros, channel: Channel): 'silent' | 'spoken' | 'bad' {
     const { drops } = this.#options;
-    const slot = entry[0]!;
-    if (slot === SIGNAL_SLOT_NONE) return;
-    const client = channel.clients[slot];
-    if (!client) return drops.add('not_attached');
-    const sequence = entry.readUInt32BE(4);
-    if (!client.signalWindow.isFresh(sequence)) return drops.add('replayed');
-    const cell = entry.subarray(8, 8 + SIGNAL_BYTES);
-    if (!client.signal.open(cell, 0, SIGNAL_BYTES - AEAD_TAG_BYTES, sequence)) return drops.add('bad_tag');
-    client.signalWindow.mark(sequence);
-    client.sequence = Math.max(client.sequence, sequence);
-    client.heardAt = now;
-    if (!client.abandoned) channel.signalled(now, client, cell[0] === 1);
+    if (this.#codedWords.every((word) => word === 0)) return 'silent';
+    const speaker = channel.speaker();
+    const sequence = speaker ? this.#sequences[speaker.slot]! : -1;
+    const key = speaker && sequence >= 0 ? speaker.cellReceive.at(sequence) : undefined;
+    if (!speaker || !key?.open(this.#coded, 0, this.#geometry.mixPlain, sequence)) {
+      drops.add('coding_collision');
+      return 'bad';
+    }
+    this.#speech(now, channel, speaker);
+    return 'spoken';
+  }
+
+  /** What the client heard while its call ended, when nothing came down any more, says nothing of its next call. */
+  #changed(party: Party): void {
+    const session = this.#parties.get(party);
+    session?.announce();
+    if (party.hold.kind !== 'none') return;
+    for (const [number, place] of party.places.entries()) if (place) place.hears = !session?.attachments[number]?.poor;
+  }
+
+  #speech(now: Micros, channel: Channel, speaker: Attachment): void {
+    const { drops } = this.#options;
+    const { session } = speaker;
+    const heard = this.#coded[1]!;
+    // Late cells of a call that is over tell of its end, when nothing came down any more.
+    const inCall = session.party.hold.kind === 'holding';
+    for (const [number, place] of session.party.places.entries())
+      if (place && inCall) place.hears = (heard & (1 << number)) !== 0 && !session.attachments[number]?.poor;
+    this.#allocation.spoke(now, session.party, channel.line);
+    const circuit = session.circuits[this.#coded[0]!];
+    if (!circuit?.stands) return drops.add('unknown_circuit');
+    const counter = this.#coded.readUInt32BE(MIX_HEADER_BYTES);
+    // The same cell over another channel, during a move: not a replay, so not a drop.
+    if (!circuit.spoken.isFresh(counter)) return;
+    circuit.spoken.mark(counter);
+    const { rendezvousTag, id } = circuit;
+    this.#mesh.queue(rendezvousTag, MESH_COMMAND.cell, id, this.#coded, MIX_HEADER_BYTES, this.#geometry.relay);
+  }
+
+  /** Only a round that came out even is believed about who was in it. */
+  #believe(now: Micros, channel: Channel, outcome: 'silent' | 'spoken' | 'bad'): void {
+    if (outcome !== 'bad') {
+      for (const attachment of channel.attachments) {
+        const sequence = attachment ? this.#sequences[attachment.slot]! : -1;
+        if (!attachment || sequence < 0) continue;
+        attachment.commitUp(sequence);
+        attachment.codingWindow.mark(sequence);
+        attachment.heardAt = now;
+        attachment.session.heard(now, attachment);
+      }
+    }
+    // A bad round may hide a cell of somebody who has been told to stop.
+    this.#allocation.round(now, channel.line, outcome !== 'silent');
+  }
+
+  #signal(now: Micros, attachment: Attachment, sequence: number, cell: Buffer): void {
+    const { drops } = this.#options;
+    if (!attachment.signalWindow.isFresh(sequence)) return drops.add('replayed');
+    const key = attachment.signal.at(sequence);
+    if (!key?.open(cell, 0, SIGNAL_BYTES - AEAD_TAG_BYTES, sequence)) return drops.add('bad_tag');
+    attachment.commitUp(sequence);
+    attachment.signalWindow.mark(sequence);
+    attachment.heardAt = now;
+    attachment.presence.told(cell[1]!, cell[2]!, cell[3]!);
+    const { session } = attachment;
+    const counter = cell.readUInt32BE(4);
+    if (counter <= session.signalled) return;
+    session.signalled = counter;
+    this.#hearDeceived(now, session, cell[0]! >> SIGNAL_DECEIVED_SHIFT);
+    const wants = (cell[0]! & SIGNAL_WANT) !== 0;
+    if (wants && !this.#roomFor(session)) return this.#allocation.refuse(now, session.party);
+    this.#allocation.want(now, session.party, wants);
+  }
+
+  /** Whether one more call fits the link to the client's rendezvous: rates are not raised for it (WIRE.md 4). */
+  #roomFor(session: Session): boolean {
+    const { kind } = session.party.hold;
+    if (kind === 'holding' || kind === 'waiting') return true;
+    const { leadsTo } = session;
+    if (leadsTo === undefined) return false;
+    let carried = 0;
+    for (const { party, leadsTo: tag } of this.#sessions.values())
+      if (tag === leadsTo && (party.hold.kind === 'holding' || party.hold.kind === 'waiting')) carried += 1;
+    return carried < this.#mesh.cellsPerTick(leadsTo);
+  }
+
+  // Audit
+
+  #badRound(now: Micros, channel: Channel, number: number, manifest: Buffer, sum: Buffer): BadRound<Attachment> {
+    return {
+      number,
+      at: now,
+      manifest: Buffer.from(manifest.subarray(0, this.#clientsPerChannel)),
+      sum: Buffer.from(sum),
+      clients: [...channel.attachments],
+      deserted: channel.attachments.map((client, slot) => !client && now - channel.emptySince[slot]! > DESERTED_US),
+      speaker: channel.speaker(),
+    };
+  }
+
+  #audited(now: Micros, peer: SuperpeerPeer, message: Buffer): void {
+    const { drops } = this.#options;
+    if (message.length !== this.#geometry.audited) return drops.add('truncated');
+    const auditor = this.#channelOf(peer, message)?.auditor;
+    if (!auditor?.shown(now, message.readUInt32BE(4), message[1]!, message.subarray(AUDIT_BYTES)))
+      drops.add('unknown_round');
+  }
+
+  #auditTick(now: Micros, entry: ChannelEntry, outbox: PacketRing): void {
+    const step = entry.auditor.tick(now);
+    if (!step) return;
+    if ('kind' in step) return this.#judge(now, entry, step, outbox);
+    const offset = entry.link ? this.#links.reserve(entry.link, outbox) : -1;
+    if (offset < 0) return;
+    outbox.bytes.writeUInt32BE(MESSAGE_KIND.audit * 0x100_0000 + entry.channel.id, offset);
+    outbox.bytes.writeUInt32BE(step.ask, offset + 4);
+    this.#links.send(entry.link!, outbox, AUDIT_BYTES);
+  }
+
+  #judge(now: Micros, entry: ChannelEntry, verdict: Verdict<Attachment>, outbox: PacketRing): void {
+    if (verdict.kind === 'unanswered') return;
+    if (verdict.kind === 'guilty') return this.#expel(entry.superpeer, verdict.reason);
+    const { attachments } = entry.channel;
+    const vacated = new Set<number>();
+    for (const finding of verdict.findings) {
+      const { client } = finding;
+      const { session, slot } = client;
+      if (attachments[slot] !== client) continue;
+      if (finding.kind === 'counts') {
+        client.commitUp(finding.sequence);
+        continue;
+      }
+      this.#audits[finding.kind] += 1;
+      if (finding.kind === 'jams') this.#refuse(session.id, now + JAMMED_US);
+      else {
+        this.#refuse(`${session.id} ${entry.superpeer}`, now + PARTED_US);
+        if (now - client.attachedAt > SETTLED_US) this.#mark(now, entry, session);
+      }
+      this.#detach(now, client);
+      vacated.add(slot);
+    }
+    this.#tellDeserted(entry, (slot) => vacated.has(slot), outbox);
+  }
+
+  #mark(now: Micros, { channel, superpeer, jury }: ChannelEntry, { id }: Session): void {
+    const attached = channel.attachments.flatMap((attachment) => (attachment ? [attachment.session.id] : []));
+    if (jury.mark(now, id, attached)) this.#expel(superpeer, 'marks');
+  }
+
+  #expel(superpeer: string, reason: Guilt): void {
+    if (this.#expelled.has(superpeer)) return;
+    this.#expelled.add(superpeer);
+    this.#events.push({ kind: 'expelled', superpeer, reason });
+    this.#audits.guilty += 1;
+    for (const entry of this.#channels.values()) if (entry.superpeer === superpeer) this.#abandon(entry);
+  }
+
+  /** Calls move at once, in a tick; who is attached hears no more control and goes elsewhere. */
+  #abandon({ channel }: ChannelEntry): void {
+    channel.line.shunned = true;
+    channel.isAbandoned = true;
+  }
+
+  /** Tells the superpeer which of these slots nobody has: else it would go on putting their packets into rounds. */
+  #tellDeserted({ channel, link }: ChannelEntry, among: (slot: number) => boolean, outbox: PacketRing): void {
+    const isDeserted = (_client: unknown, slot: number) => !channel.attachments[slot] && among(slot);
+    if (!channel.attachments.some(isDeserted)) return;
+    const offset = link ? this.#links.reserve(link, outbox) : -1;
+    if (offset < 0) return;
+    const { bytes } = outbox;
+    bytes.fill(0, offset, offset + DETACHED_BYTES);
+    bytes.writeUInt32BE(MESSAGE_KIND.detached * 0x100_0000 + channel.id, offset);
+    for (const slot of channel.attachments.keys()) {
+      if (isDeserted(undefined, slot)) bytes[offset + 4 + (slot >> 3)]! |= 1 << (slot & 7);
+    }
+    this.#links.send(link!, outbox, DETACHED_BYTES);
+  }
+
+  /** Once per window: who is heard badly over one superpeer and well over another. */
+  #watch(now: Micros): void {
+    this.#windowTicks += 1;
+    if (this.#windowTicks < HEARD_WINDOW) return;
+    this.#windowTicks = 0;
+    const well = new Set<Attachment>();
+    for (const { attachments } of this.#sessions.values()) {
+      for (const attachment of attachments) if (attachment?.presence.isWell) well.add(attachment);
+    }
+    for (const entry of this.#channels.values()) {
+      const { channel } = entry;
+      const taken = channel.attachments.filter((attachment) => attachment !== undefined);
+      const mostWell = taken.filter((attachment) => well.has(attachment)).length * 2 > taken.length;
+      for (const attachment of taken) {
+        const { session, presence } = attachment;
+        const otherWell = session.attachments.some((other) => other !== attachment && other && well.has(other));
+        attachment.poor = otherWell && presence.isPoor;
+        const place = session.place(attachment);
+        if (place && session.party.hold.kind !== 'holding') place.hears = !attachment.poor;
+        if (presence.close(channel.rounds, otherWell, mostWell)) this.#mark(now, entry, session);
+      }
+      channel.rounds = 0;
+    }
+  }
+
+  /** Attachments that the client has given up because no frame on them was ours: it does not come back over that superpeer. */
+  #hearDeceived(now: Micros, session: Session, mask: number): void {
+    if (mask === 0) return;
+    for (const attachment of session.attachments) {
+      if (!attachment || (mask & (1 << attachment.number)) === 0) continue;
+      const entry = this.#channels.get(attachment.channel.id);
+      // Ours are not addressed any more where the superpeer is expelled.
+      if (entry?.channel !== attachment.channel || entry.channel.isAbandoned) continue;
+      this.#mark(now, entry, session);
+      this.#refuse(`${session.id} ${entry.superpeer}`, now + PARTED_US);
+      this.#detach(now, attachment);
+    }
+  }
+
+  #refuse(key: string, until: Micros): void {
+    if (this.#refused.size === REFUSED_MAX) this.#refused.delete(this.#refused.keys().next().value!);
+    this.#refused.set(key, until);
+  }
+
+  #isRefused(now: Micros, key: string): boolean {
+    const until = this.#refused.get(key);
+    if (until === undefined) return false;
+    if (now >= until) this.#refused.delete(key);
+    return now < until;
+  }
+
+  // Down
+
+  #cellDown(now: Micros, tag: string, id: number, body: Buffer): void {
+    const { drops } = this.#options;
+    const known = this.#circuits.get(`${tag}/${id}`);
+    if (!known) return drops.add('unknown_circuit');
+    const { session, number } = known;
+    const line = this.#roomFor(session) ? this.#allocation.reserve(now, session.party) : undefined;
+    const channel = line && this.#lines.get(line);
+    if (!channel) return drops.add('channel_busy');
+    const { offset, full } = channel.queue.push();
+    if (full) drops.add('queue_full');
+    channel.queue.bytes.writeUInt32BE(number * 0x100_0000, offset);
+    body.copy(channel.queue.bytes, offset + MIX_HEADER_BYTES, 0, this.#geometry.relay);
   }
 
   #sendDown(channel: Channel, link: Link<MixPeer>, outbox: PacketRing): void {
     const offset = this.#links.reserve(link, outbox);
     if (offset < 0) return;
     const { bytes } = outbox;
-    const { down, holder } = channel;
     channel.down += 1;
+    const { down, queue } = channel;
     bytes.writeUInt32BE(MESSAGE_KIND.down * 0x100_0000 + channel.id, offset);
     bytes.writeUInt32BE(down, offset + 4);
     const controlAt = offset + DOWN_HEADER_BYTES;
     const addressed = channel.nextControl();
     if (addressed) {
+      const { session } = addressed;
       bytes.fill(0, controlAt, controlAt + CONTROL_BYTES);
-      bytes[controlAt] = addressed.grant;
-      addressed.control.seal(bytes, controlAt, CONTROL_BYTES - AEAD_TAG_BYTES, down);
+      bytes[controlAt] = session.grant;
+      bytes[controlAt + 1] = session.circuitMask;
+      bytes.writeUInt32BE(session.told, controlAt + 4);
+      addressed.control.at(down)!.seal(bytes, controlAt, CONTROL_BYTES - AEAD_TAG_BYTES, down);
+      addressed.commitDown(down);
+      addressed.presence.addressed(down);
     } else this.#options.entropy(bytes.subarray(controlAt, controlAt + CONTROL_BYTES));
     const mediaAt = controlAt + CONTROL_BYTES;
-    if (holder && channel.takeDown(bytes, mediaAt)) holder.cellSend.seal(bytes, mediaAt, this.#geometry.relay, down);
-    else this.#options.entropy(bytes.subarray(mediaAt, mediaAt + this.#geometry.mix));
+    const speaker = channel.speaker();
+    const front = speaker ? queue.front() : undefined;
+    if (front !== undefined) {
+      queue.bytes.copy(bytes, mediaAt, front, front + queue.cellBytes);
+      queue.drop();
+      speaker!.cellSend.at(down)!.seal(bytes, mediaAt, this.#geometry.mixPlain, down);
+    } else this.#options.entropy(bytes.subarray(mediaAt, mediaAt + this.#geometry.mix));
     this.#links.send(link, outbox, this.#geometry.down);
-    if (channel.settle()) this.#options.drops.add('queue_standing');
+    if (queue.settle()) this.#options.drops.add('queue_standing');
   }
+
+  // Leaving
 
   #expire(now: Micros): void {
     for (const [key, pending] of this.#pending) {
-      if (now - pending.since > ATTACH_PENDING_US) this.#pending.delete(key);
+      if (now - pending.since <= ATTACH_PENDING_US) continue;
+      this.#pending.delete(key);
+      this.#endCircuit(pending.rendezvousTag, pending.circuit);
     }
-    for (const { channel } of this.#channels.values()) {
-      channel.expire(now);
-      for (const client of channel.clients) {
-        if (client && now - client.heardAt > CLIENT_SILENCE_US) this.#detach(channel, client);
+    this.#tellEnded(now);
+    for (const session of this.#sessions.values()) {
+      for (const attachment of session.attachments) {
+        if (attachment && now - attachment.heardAt > CLIENT_SILENCE_US) this.#detach(now, attachment);
       }
     }
   }
 
-  /** Clients whose rendezvous has lost their circuits: without control cells they attach anew. */
-  #abandonFromRestarted(boots: Map<string, number>): void {
-    for (const [key, { client, channel }] of this.#clients) {
-      if (boots.get(client.rendezvousTag) === this.#rendezvousBoots.get(client.rendezvousTag)) continue;
-      if (channel.holder === client) channel.release();
-      client.abandoned = true;
-      this.#clients.delete(key);
+  /** A link that has died: a client without a superpeer is gone with it. */
+  #gone(now: Micros, link: Link<MixPeer>): void {
+    const channel = this.#direct.get(link);
+    if (!channel) return;
+    this.#direct.delete(link);
+    this.#close(now, channel);
+  }
+
+  /** Circuits that their rendezvous has lost: the client is told, and makes others. */
+  #loseRestarted(boots: Map<string, number>): void {
+    const restarted = (tag: string) => boots.get(tag) !== this.#rendezvousBoots.get(tag);
+    for (const session of this.#sessions.values()) {
+      for (const circuit of session.circuits) {
+        if (!circuit?.stands || !restarted(circuit.rendezvousTag)) continue;
+        this.#lost(circuit.rendezvousTag, circuit.id);
+        // The new process may have been faster than the news of it, and have made it.
+        this.#endCircuit(circuit.rendezvousTag, circuit.id);
+      }
     }
     this.#rendezvousBoots = boots;
   }
 
-  #detach(channel: Channel, client: Client): void {
-    channel.remove(client);
-    if (client.abandoned) return;
-    this.#clients.delete(`${client.rendezvousTag}/${client.circuit}`);
-    this.#mesh.queue(client.rendezvousTag, MESH_COMMAND.destroy, client.circuit, Buffer.alloc(0));
+  #lost(tag: string, id: number): void {
+    this.#ended.delete(`${tag}/${id}`);
+    const known = this.#circuits.get(`${tag}/${id}`);
+    if (!known) return;
+    this.#circuits.delete(`${tag}/${id}`);
+    known.session.circuits[known.number]!.stands = false;
+    known.session.announce();
+  }
+
+  /** It is over here; its rendezvous is told until it answers. */
+  #endCircuit(tag: string, id: number): void {
+    if (this.#ended.size === ENDED_MAX) this.#ended.delete(this.#ended.keys().next().value!);
+    this.#ended.set(`${tag}/${id}`, { tag, id, toldAt: 0 });
+  }
+
+  /** One in a tick, so that many that end at once do not take each other's place in the queue. */
+  #tellEnded(now: Micros): void {
+    const [first] = this.#ended;
+    if (!first || now - first[1].toldAt < ENDED_AGAIN_US) return;
+    const [key, { tag, id }] = first;
+    this.#ended.delete(key);
+    if (this.#mesh.cellsPerTick(tag) === 0) return;
+    this.#ended.set(key, { tag, id, toldAt: now });
+    this.#mesh.queue(tag, MESH_COMMAND.destroy, id, Buffer.alloc(0));
+  }
+
+  #detach(now: Micros, attachment: Attachment): void {
+    this.#leave(now, attachment);
+    if (attachment.session.isEmpty) this.#end(now, attachment.session);
+  }
+
+  #leave(now: Micros, { session, number, channel, slot }: Attachment): void {
+    this.#allocation.leave(now, session.party, number);
+    session.attachments[number] = undefined;
+    channel.attachments[slot] = undefined;
+    channel.emptySince[slot] = now;
+  }
+
+  #end(now: Micros, session: Session): void {
+    this.#allocation.release(now, session.party);
+    this.#allocation.want(now, session.party, false);
+    for (const circuit of session.circuits) if (circuit) this.#destroy(circuit);
+    this.#sessions.delete(session.id);
+    this.#parties.delete(session.party);
   }
 
   #random(bytes: number): Buffer {

@@ -10,5 +10,17 @@ await servePlane<Mix>({
     stats.set('links_up', mesh.up + channels.up);
     stats.set('links_expected', mesh.all + channels.all);
     stats.set('places_taken', mix.clients());
+    const { started, guilty, jams, doubtful } = mix.audits();
+    stats.set('audits_started', started);
+    stats.set('audits_guilty', guilty);
+    stats.set('audits_jams', jams);
+    stats.set('audits_doubtful', doubtful);
+  },
+  afterTick: (mix, port) => {
+    const demand = mix.takeDemand();
+    if (demand) port.postMessage({ demand });
+    for (let event = mix.poll(); event; event = mix.poll()) {
+      port.postMessage({ expelled: { superpeer: event.superpeer, reason: event.reason } });
+    }
   },
 });

@@ -10,4 +10,8 @@ await servePlane<Rendezvous>({
     stats.set('links_expected', mesh.all);
     stats.set('places_taken', rendezvous.circuits());
   },
+  afterTick: (rendezvous, port) => {
+    const demand = rendezvous.takeDemand();
+    if (demand) port.postMessage({ demand });
+  },
 });

@@ -1,5 +1,6 @@
 import { nodeTag, type View } from '../config/consensus.ts';
 import { cookieOf } from '../config/contact.ts';
+import type { ZoneDemand } from '../config/descriptor.ts';
 import type { DropCounters } from '../core/drop.ts';
 import type { Entropy, Machine } from '../core/machine.ts';
 import type { PacketRing } from '../core/ring.ts';
@@ -9,9 +10,11 @@ import { type Identity, KEY_BYTES, wipe } from '../crypto/keys.ts';
 import { Handshake } from '../crypto/noise.ts';
 import { ReplayWindow } from '../crypto/replay.ts';
 import { Links } from '../link/links.ts';
-import { initiates, Mesh, type MeshPeer, meshNodes } from '../link/mesh.ts';
+import { initiates, isOfNewProcess, Mesh, type MeshPeer, meshNodes } from '../link/mesh.ts';
 import {
   C1_BYTES,
+  CALL_MAX,
+  CALL_RUNG_FIRST,
   COOKIE_BYTES,
   COUNTER_BYTES,
   E1_BYTES,
@@ -31,34 +34,68 @@ import {
  *
  * It knows circuits by the id that a mix gave them, never a client's address; the rendezvous of the other side knows
  * only a leg to this one. It forwards a relay cell in the tick in which it arrives and adds no traffic of its own: what
- * goes out on a link is the mesh's constant rate.
+ * goes out on a link is the mesh's constant rate. Calls belong to the client, not to a circuit, so a call outlives the
+ * circuits, mixes and legs that carried it.
  */
-const LEG_SILENCE_US = 5 * SECOND_US;
-/** BOUNDED: half-circuits of one rendezvous; at one per client, more clients than a mesh link of a small zone can serve. */
+const LEG_SILENCE_US = 10 * SECOND_US;
+/** BOUNDED: half-circuits of one rendezvous. */
 const CIRCUITS_MAX = 65_536;
 /** BOUNDED: calls at once; far more than the mesh carries cells per tick. */
-const LEGS_MAX = 4_096;
+const CALLS_MAX = 8_192;
+/** BOUNDED: circuits of one client: two sessions of four while it changes its mix. */
+const CIRCUITS_PER_CLIENT_MAX = 8;
+/** BOUNDED: calls of one client: the one it is in, and those that ring or linger. */
+const CALLS_PER_CLIENT_MAX = 8;
+/** A client is rung at most this often, whoever calls: ringing must not take the cells of a call. */
+const RING_PAUSE_US = SECOND_US / 6;
+/** Who has not called for this long does not wait to ring. */
+const RING_TURN_US = SECOND_US / 2;
+/** A client that has spoken in a call this recently is busy. */
+const BUSY_US = SECOND_US;
 
 /** A client's half-circuit: the mix's end of it and the keys shared with the client. */
 interface Circuit {
   readonly mixTag: string;
   readonly id: number;
-  readonly cookie: string;
+  readonly registration: Registration;
   readonly send: Aead;
   readonly receive: Aead;
   readonly window: ReplayWindow;
   sendCounter: number;
-  call: Call | undefined;
 }
 
-/** The other half of a call: a leg to another rendezvous, or a circuit that ends here as well. */
-interface Call {
-  readonly circuit: Circuit;
-  readonly peer: { kind: 'leg'; tag: string; id: number } | { kind: 'circuit'; circuit: Circuit };
-  /** E1 of the SETUP, so that a repeated one is not a second call. */
-  readonly firstMessage: Buffer;
-  heardAt: Micros;
+/** A client as the rendezvous knows it: by its cookie. */
+interface Registration {
+  readonly cookie: string;
+  /** The one that was heard or made last comes last. BOUNDED: CIRCUITS_PER_CLIENT_MAX. */
+  readonly circuits: Circuit[];
+  /** By the number that client and rendezvous call it. BOUNDED: CALLS_PER_CLIENT_MAX. */
+  readonly calls: Map<number, Call>;
+  rungAt: Micros;
 }
+
+/** One client's end of a call. */
+interface Call {
+  readonly registration: Registration;
+  readonly number: number;
+  /** E1 of the SETUP: a repeated one is not a second call, and one that comes by another way is the same call. */
+  readonly firstMessage: Buffer;
+  /** The other end: a leg to another rendezvous, or a client of this one. */
+  peer:
+    | { readonly kind: 'nobody' }
+    | { readonly kind: 'leg'; readonly tag: string; readonly id: number }
+    | { readonly kind: 'here'; readonly call: Call };
+  /** When a cell of either end last came. */
+  heardAt: Micros;
+  /** When the client itself last said something in it. */
+  spokenAt: Micros;
+  /** When the client was last rung for it. */
+  rungAt: Micros;
+  /** Whether the client has answered or spoken: before, the call only rings. */
+  established: boolean;
+}
+
+const NOBODY = { kind: 'nobody' } as const;
 
 export interface RendezvousOptions {
   readonly identity: Identity;
@@ -77,13 +114,16 @@ export class Rendezvous implements Machine {
   #meshByKey = new Map<string, MeshPeer>();
   /** Tags of the own zone's mixes: another zone's have no clients here. */
   #ownMixes = new Set<string>();
-  /** By mix tag and circuit id. */
+  /** By mix tag and circuit id. BOUNDED: CIRCUITS_MAX. */
   readonly #circuits = new Map<string, Circuit>();
-  /** By cookie; the newest circuit of a client counts. */
-  readonly #registered = new Map<string, Circuit>();
-  /** Calls to another rendezvous, by its tag and leg id. */
+  /** By cookie. BOUNDED: by the circuits. */
+  readonly #registered = new Map<string, Registration>();
+  /** By the other rendezvous' tag and leg id. BOUNDED: CALLS_MAX. */
   readonly #legs = new Map<string, Call>();
+  /** BOUNDED: CALLS_MAX. */
   readonly #calls = new Set<Call>();
+  /** Calls on the link to each rendezvous. BOUNDED: by the consensus. */
+  readonly #carried = new Map<string, number>();
   /** By tag: the boot of each mesh node whose circuits and legs are held. */
   #boots = new Map<string, number>();
   readonly #cell: Buffer;
@@ -100,7 +140,7 @@ export class Rendezvous implements Machine {
       admit: (key) => (key ? this.#meshByKey.get(key.toString('hex')) : undefined),
       linksMax: 1024,
     });
-    this.#mesh = new Mesh(this.#links, options.drops, this.#tag, this.#geometry.mesh, params.meshCellsPerTick);
+    this.#mesh = new Mesh(this.#links, options.drops, options.entropy, this.#tag, this.#geometry.mesh);
     this.#cell = Buffer.alloc(this.#geometry.relay);
     this.update(options.now, options.view);
   }
@@ -119,6 +159,11 @@ export class Rendezvous implements Machine {
     this.#mesh.update(now, view, (node) => ({ kind: 'mesh', tag: node.tag }));
   }
 
+  /** What the mesh carried in the epoch that has ended: once after its end, else undefined. */
+  takeDemand(): readonly ZoneDemand[] | undefined {
+    return this.#mesh.takeDemand();
+  }
+
   meshLinks(): { up: number; all: number } {
     return this.#mesh.linksUp();
   }
@@ -126,6 +171,16 @@ export class Rendezvous implements Machine {
   /** Standing half-circuits, for the capacity metric: constant while clients stay attached, so it tells nothing of calls. */
   circuits(): number {
     return this.#circuits.size;
+  }
+
+  /** What a leak would show in: everything that must be back at its size once clients and calls are gone. */
+  holdings(): { circuits: number; registrations: number; calls: number; legs: number } {
+    return {
+      circuits: this.#circuits.size,
+      registrations: this.#registered.size,
+      calls: this.#calls.size,
+      legs: this.#legs.size,
+    };
   }
 
   tick(now: Micros, inbox: PacketRing, outbox: PacketRing): void {
@@ -137,7 +192,7 @@ export class Rendezvous implements Machine {
     }
     for (const call of this.#calls) if (now - call.heardAt > LEG_SILENCE_US) this.#forget(call);
     this.#links.tick(now, outbox, () => {});
-    this.#mesh.tick(outbox);
+    this.#mesh.tick(now, outbox);
   }
 
   #message(now: Micros, tag: string, bytes: Buffer, offset: number, length: number): void {
@@ -164,6 +219,8 @@ export class Rendezvous implements Machine {
     }
   }
 
+  // Circuits
+
   #create(mixTag: string, id: number, body: Buffer): void {
     const { drops, identity } = this.#options;
     if (!this.#ownMixes.has(mixTag)) return drops.add('foreign_mix');
@@ -174,21 +231,39 @@ export class Rendezvous implements Machine {
     const keys = state.split();
     const cookie = cookieOf(state.remoteStatic!).toString('hex');
     this.#remove(this.#circuits.get(`${mixTag}/${id}`));
+    const fresh: Registration = { cookie, circuits: [], calls: new Map(), rungAt: 0 };
+    const registration = this.#registered.get(cookie) ?? fresh;
+    this.#registered.set(cookie, registration);
     const circuit: Circuit = {
       mixTag,
       id,
-      cookie,
+      registration,
       send: new Aead(keys.send),
       receive: new Aead(keys.receive),
       window: new ReplayWindow(),
       sendCounter: 0,
-      call: undefined,
     };
     wipe(keys.send);
     wipe(keys.receive);
     this.#circuits.set(`${mixTag}/${id}`, circuit);
-    this.#registered.set(cookie, circuit);
+    registration.circuits.push(circuit);
+    if (registration.circuits.length > CIRCUITS_PER_CLIENT_MAX) this.#remove(registration.circuits[0]);
     this.#mesh.queue(mixTag, MESH_COMMAND.created, id, answer);
+  }
+
+  #remove(circuit: Circuit | undefined): void {
+    if (!circuit) return;
+    this.#circuits.delete(`${circuit.mixTag}/${circuit.id}`);
+    const { registration } = circuit;
+    const index = registration.circuits.indexOf(circuit);
+    if (index >= 0) registration.circuits.splice(index, 1);
+    // Its calls end by their silence: the client may be on its way to another mix.
+    this.#unregister(registration);
+  }
+
+  #unregister(registration: Registration): void {
+    if (registration.circuits.length === 0 && registration.calls.size === 0)
+      this.#registered.delete(registration.cookie);
   }
 
   #cellFromClient(now: Micros, mixTag: string, id: number, body: Buffer): void {
@@ -199,143 +274,253 @@ export class Rendezvous implements Machine {
     if (!circuit.window.isFresh(counter)) return drops.add('replayed');
     if (!circuit.receive.open(body, COUNTER_BYTES, this.#geometry.relayPlain, counter)) return drops.add('bad_tag');
     circuit.window.mark(counter);
+    const { registration } = circuit;
+    const { circuits } = registration;
+    // The client is reached where it was heard last.
+    if (circuits.at(-1) !== circuit) {
+      circuits.splice(circuits.indexOf(circuit), 1);
+      circuits.push(circuit);
+    }
     const plain = body.subarray(COUNTER_BYTES, COUNTER_BYTES + this.#geometry.relayPlain);
     switch (plain[0]) {
       case RELAY_COMMAND.setup:
-        return this.#setup(now, circuit, plain.subarray(RELAY_HEADER_BYTES));
+        return this.#setup(now, registration, plain[1]!, plain.subarray(RELAY_HEADER_BYTES));
       case RELAY_COMMAND.pad:
       case RELAY_COMMAND.answer:
       case RELAY_COMMAND.voice:
       case RELAY_COMMAND.end:
-        return this.#forward(now, circuit, plain);
+        return this.#forward(now, registration, plain);
       default:
         return drops.add('unknown_kind');
     }
   }
 
-  #setup(now: Micros, circuit: Circuit, body: Buffer): void {
+  // Calls
+
+  #setup(now: Micros, registration: Registration, number: number, body: Buffer): void {
+    const { drops } = this.#options;
+    if (number === 0 || number >= CALL_RUNG_FIRST) return drops.add('unknown_call');
     const target = body.toString('hex', 0, NODE_TAG_BYTES);
     const cookie = body.subarray(NODE_TAG_BYTES, NODE_TAG_BYTES + COOKIE_BYTES);
     const firstMessage = body.subarray(NODE_TAG_BYTES + COOKIE_BYTES, NODE_TAG_BYTES + COOKIE_BYTES + E1_BYTES);
-    let call = circuit.call;
+    let call = registration.calls.get(number);
     if (call && !call.firstMessage.equals(firstMessage)) {
       this.#forget(call);
       call = undefined;
     }
-    if (call) call.heardAt = now;
-    if (target === this.#tag) return this.#setupHere(now, circuit, cookie, firstMessage);
-    if (!call) {
-      if (this.#legs.size >= LEGS_MAX) return this.#options.drops.add('table_full');
+    if (target === this.#tag) return this.#setupHere(now, registration, number, call, cookie, firstMessage);
+    const leads = call?.peer.kind === 'leg' && call.peer.tag === target;
+    if (!call || !leads) {
+      if (!this.#roomTo(target, call)) return drops.add('mesh_full');
       const id = this.#mesh.openCircuit(target);
-      if (id === undefined) return this.#options.drops.add('unknown_circuit');
-      call = this.#begin(now, circuit, { kind: 'leg', tag: target, id }, firstMessage);
+      if (id === undefined) return drops.add('unknown_circuit');
+      const peer: Call['peer'] = { kind: 'leg', tag: target, id };
+      // The same call by another way: the way before is forgotten.
+      if (call) this.#rejoin(call, peer);
+      else call = this.#begin(now, registration, number, firstMessage, peer);
+      if (!call) return drops.add('table_full');
     }
-    if (call.peer.kind !== 'leg') return;
-    this.#mesh.queue(call.peer.tag, MESH_COMMAND.join, call.peer.id, Buffer.concat([cookie, firstMessage]));
+    this.#heard(now, call);
+    if (call.peer.kind === 'leg')
+      this.#mesh.queue(target, MESH_COMMAND.join, call.peer.id, Buffer.concat([cookie, firstMessage]));
   }
 
-  /** Caller and callee have the same rendezvous: their circuits are joined without a leg. */
-  #setupHere(now: Micros, circuit: Circuit, cookie: Buffer, firstMessage: Buffer): void {
+  /** Caller and callee have this rendezvous in common: their ends are joined without a leg. */
+  #setupHere(
+    now: Micros,
+    caller: Registration,
+    number: number,
+    known: Call | undefined,
+    cookie: Buffer,
+    firstMessage: Buffer,
+  ): void {
+    const { drops } = this.#options;
     const callee = this.#registered.get(cookie.toString('hex'));
-    if (!callee || callee === circuit) return this.#options.drops.add('unknown_cookie');
-    if (!circuit.call) {
-      if (callee.call) return this.#options.drops.add('channel_busy');
-      this.#begin(now, circuit, { kind: 'circuit', circuit: callee }, firstMessage);
-      this.#begin(now, callee, { kind: 'circuit', circuit }, Buffer.from(firstMessage));
+    if (!callee || callee === caller) return drops.add('unknown_cookie');
+    let call = known;
+    let other = callCarrying(callee, firstMessage);
+    if (!other) {
+      if (isBusy(now, callee)) return drops.add('callee_busy');
+      other = this.#ringing(now, callee, firstMessage, NOBODY);
+      if (!other) return drops.add('table_full');
     }
-    this.#toClient(callee, RELAY_COMMAND.ring, firstMessage);
+    if (!call) {
+      call = this.#begin(now, caller, number, firstMessage, { kind: 'here', call: other });
+      if (!call) return drops.add('table_full');
+    }
+    if (call.peer.kind !== 'here' || call.peer.call !== other) this.#rejoin(call, { kind: 'here', call: other });
+    if (other.peer.kind !== 'here' || other.peer.call !== call) this.#rejoin(other, { kind: 'here', call });
+    this.#heard(now, call);
+    this.#heard(now, other);
+    this.#ring(now, other);
   }
 
   #join(now: Micros, tag: string, id: number, body: Buffer): void {
-    const key = `${tag}/${id}`;
+    const { drops } = this.#options;
     const firstMessage = body.subarray(COOKIE_BYTES, COOKIE_BYTES + E1_BYTES);
-    let call = this.#legs.get(key);
+    const peer: Call['peer'] = { kind: 'leg', tag, id };
+    let call = this.#legs.get(`${tag}/${id}`);
     if (!call) {
-      const circuit = this.#registered.get(body.toString('hex', 0, COOKIE_BYTES));
+      const registration = this.#registered.get(body.toString('hex', 0, COOKIE_BYTES));
       // Silence is the one answer to a caller who cannot be put through, whatever the reason: it tells a stranger nothing.
-      if (!circuit) return this.#options.drops.add('unknown_cookie');
-      if (circuit.call) return this.#options.drops.add('channel_busy');
-      if (this.#legs.size >= LEGS_MAX) return this.#options.drops.add('table_full');
-      call = this.#begin(now, circuit, { kind: 'leg', tag, id }, firstMessage);
+      if (!registration) return drops.add('unknown_cookie');
+      call = callCarrying(registration, firstMessage);
+      if (call) this.#rejoin(call, peer);
+      else if (isBusy(now, registration)) return drops.add('callee_busy');
+      else if (!this.#roomTo(tag, undefined)) return drops.add('mesh_full');
+      else call = this.#ringing(now, registration, firstMessage, peer);
+      if (!call) return drops.add('table_full');
     }
-    call.heardAt = now;
-    this.#toClient(call.circuit, RELAY_COMMAND.ring, firstMessage);
+    this.#heard(now, call);
+    this.#ring(now, call);
+  }
+
+  /** Rings unless the client has answered, or was rung just now, or it is another call's turn. */
+  #ring(now: Micros, call: Call): void {
+    const { registration } = call;
+    if (now - call.spokenAt < BUSY_US || now - registration.rungAt < RING_PAUSE_US || !hasTurn(now, call)) return;
+    registration.rungAt = now;
+    call.rungAt = now;
+    this.#toClient(call, RELAY_COMMAND.ring, call.firstMessage);
+  }
+
+  #ringing(now: Micros, callee: Registration, firstMessage: Buffer, peer: Call['peer']): Call | undefined {
+    let number = CALL_RUNG_FIRST;
+    while (callee.calls.has(number)) number += 1;
+    if (number > CALL_MAX) return undefined;
+    return this.#begin(now, callee, number, firstMessage, peer);
   }
 
   #relayFromLeg(now: Micros, tag: string, id: number, body: Buffer): void {
     const call = this.#legs.get(`${tag}/${id}`);
     if (!call) return this.#options.drops.add('unknown_circuit');
-    call.heardAt = now;
-    const plain = body.subarray(0, this.#geometry.relayPlain);
-    this.#toClient(call.circuit, plain[0]!, plain.subarray(RELAY_HEADER_BYTES));
-    if (plain[0] === RELAY_COMMAND.end) this.#forget(call);
+    this.#heard(now, call);
+    this.#deliver(call, body.subarray(0, this.#geometry.relayPlain));
   }
 
   /** A cell of a client that is in a call goes to the other side as it is. */
-  #forward(now: Micros, circuit: Circuit, plain: Buffer): void {
-    const { call } = circuit;
+  #forward(now: Micros, registration: Registration, plain: Buffer): void {
+    const call = registration.calls.get(plain[1]!);
     if (!call) {
       // PAD before a call and the repeated END after one are how clients talk; anything else has lost its call.
       const expected = plain[0] === RELAY_COMMAND.pad || plain[0] === RELAY_COMMAND.end;
-      return expected ? undefined : this.#options.drops.add('unknown_circuit');
+      return expected ? undefined : this.#options.drops.add('unknown_call');
     }
-    if (call.peer.kind === 'leg') {
-      this.#mesh.queue(call.peer.tag, MESH_COMMAND.relay, call.peer.id, plain);
-    } else {
-      if (call.peer.circuit.call) call.peer.circuit.call.heardAt = now;
-      this.#toClient(call.peer.circuit, plain[0]!, plain.subarray(RELAY_HEADER_BYTES));
+    this.#heard(now, call);
+    call.established ||= plain[0] === RELAY_COMMAND.voice || plain[0] === RELAY_COMMAND.answer;
+    const isPad = plain[0] === RELAY_COMMAND.pad;
+    // A client that rings says PAD: it has not answered, and goes on being rung.
+    if (call.established || !isPad) call.spokenAt = now;
+    // Passed on, it would tell a stranger that there is somebody.
+    if (isPad) return;
+    const { peer } = call;
+    if (peer.kind === 'leg') this.#mesh.queue(peer.tag, MESH_COMMAND.relay, peer.id, plain);
+    else if (peer.kind === 'here') {
+      this.#heard(now, peer.call);
+      return this.#deliver(peer.call, plain);
     }
     if (plain[0] === RELAY_COMMAND.end) this.#forget(call);
   }
 
-  #toClient(circuit: Circuit, command: number, body: Buffer): void {
+  /** A relay cell of the other end; after END there is no call. */
+  #deliver(call: Call, plain: Buffer): void {
+    this.#toClient(call, plain[0]!, plain.subarray(RELAY_HEADER_BYTES));
+    if (plain[0] === RELAY_COMMAND.end) this.#forget(call);
+  }
+
+  #toClient(call: Call, command: number, body: Buffer): void {
+    const circuit = call.registration.circuits.at(-1);
+    if (!circuit) return;
     const cell = this.#cell.fill(0);
     cell.writeUInt32BE(circuit.sendCounter, 0);
     cell[COUNTER_BYTES] = command;
+    cell[COUNTER_BYTES + 1] = call.number;
     body.copy(cell, COUNTER_BYTES + RELAY_HEADER_BYTES, 0, this.#geometry.relayBody);
     circuit.send.seal(cell, COUNTER_BYTES, this.#geometry.relayPlain, circuit.sendCounter);
     circuit.sendCounter += 1;
     this.#mesh.queue(circuit.mixTag, MESH_COMMAND.cell, circuit.id, cell);
   }
 
-  #begin(now: Micros, circuit: Circuit, peer: Call['peer'], firstMessage: Buffer): Call {
-    const call: Call = { circuit, peer, firstMessage: Buffer.from(firstMessage), heardAt: now };
-    circuit.call = call;
+  /** undefined when a table is full. */
+  #begin(
+    now: Micros,
+    registration: Registration,
+    number: number,
+    firstMessage: Buffer,
+    peer: Call['peer'],
+  ): Call | undefined {
+    if (this.#calls.size >= CALLS_MAX || registration.calls.size >= CALLS_PER_CLIENT_MAX) return undefined;
+    const message = Buffer.from(firstMessage);
+    const call: Call = {
+      registration,
+      number,
+      firstMessage: message,
+      peer: NOBODY,
+      heardAt: now,
+      spokenAt: 0,
+      rungAt: 0,
+      established: false,
+    };
+    registration.calls.set(number, call);
     this.#calls.add(call);
-    if (peer.kind === 'leg') this.#legs.set(`${peer.tag}/${peer.id}`, call);
+    this.#rejoin(call, peer);
     return call;
   }
 
+  #rejoin(call: Call, peer: Call['peer']): void {
+    this.#unjoin(call);
+    call.peer = peer;
+    if (peer.kind !== 'leg') return;
+    this.#legs.set(`${peer.tag}/${peer.id}`, call);
+    this.#carried.set(peer.tag, (this.#carried.get(peer.tag) ?? 0) + 1);
+  }
+
+  #unjoin({ peer }: Call): void {
+    if (peer.kind !== 'leg' || !this.#legs.delete(`${peer.tag}/${peer.id}`)) return;
+    const left = this.#carried.get(peer.tag)! - 1;
+    if (left > 0) this.#carried.set(peer.tag, left);
+    else this.#carried.delete(peer.tag);
+  }
+
+  /** Whether the link takes one more call: its rate is not raised for one (WIRE.md 4). */
+  #roomTo(tag: string, moving: Call | undefined): boolean {
+    const already = moving?.peer.kind === 'leg' && moving.peer.tag === tag ? 1 : 0;
+    return (this.#carried.get(tag) ?? 0) - already < this.#mesh.cellsPerTick(tag);
+  }
+
+  #heard(now: Micros, call: Call): void {
+    call.heardAt = now;
+  }
+
   #forget(call: Call): void {
-    this.#calls.delete(call);
-    if (call.circuit.call === call) call.circuit.call = undefined;
-    if (call.peer.kind === 'circuit') {
-      if (call.peer.circuit.call) this.#forget(call.peer.circuit.call);
-      return;
-    }
-    const key = `${call.peer.tag}/${call.peer.id}`;
-    if (this.#legs.get(key) === call) this.#legs.delete(key);
+    if (!this.#calls.delete(call)) return;
+    const { registration, number, peer } = call;
+    if (registration.calls.get(number) === call) registration.calls.delete(number);
+    this.#unjoin(call);
+    this.#unregister(registration);
+    if (peer.kind === 'here') this.#forget(peer.call);
   }
 
   /** A node that has restarted or left knows nothing of its circuits and legs, and will use their ids again. */
   #forgetRestarted(boots: Map<string, number>): void {
-    const restarted = (tag: string) => boots.get(tag) !== this.#boots.get(tag);
-    for (const call of this.#calls) if (call.peer.kind === 'leg' && restarted(call.peer.tag)) this.#forget(call);
-    for (const circuit of this.#circuits.values()) if (restarted(circuit.mixTag)) this.#remove(circuit);
+    const isGone = (tag: string, id: number) => {
+      const [before, after] = [this.#boots.get(tag), boots.get(tag)];
+      // The new process may have been faster than the news of it.
+      return before !== after && !isOfNewProcess(id, before, after);
+    };
+    for (const call of this.#calls) {
+      if (call.peer.kind === 'leg' && isGone(call.peer.tag, call.peer.id)) this.#rejoin(call, NOBODY);
+    }
+    for (const circuit of this.#circuits.values()) if (isGone(circuit.mixTag, circuit.id)) this.#remove(circuit);
     this.#boots = boots;
   }
 
   #destroy(tag: string, id: number): void {
     this.#remove(this.#circuits.get(`${tag}/${id}`));
-    const leg = this.#legs.get(`${tag}/${id}`);
-    if (leg) this.#forget(leg);
-  }
-
-  #remove(circuit: Circuit | undefined): void {
-    if (!circuit) return;
-    if (circuit.call) this.#forget(circuit.call);
-    this.#circuits.delete(`${circuit.mixTag}/${circuit.id}`);
-    if (this.#registered.get(circuit.cookie) === circuit) this.#registered.delete(circuit.cookie);
+    // The mix says it until it hears it.
+    if (this.#ownMixes.has(tag)) this.#mesh.queue(tag, MESH_COMMAND.destroy, id, Buffer.alloc(0));
+    const call = this.#legs.get(`${tag}/${id}`);
+    if (call) this.#forget(call);
   }
 
   #random(bytes: number): Buffer {
@@ -343,4 +528,28 @@ export class Rendezvous implements Machine {
     this.#options.entropy(buffer);
     return buffer;
   }
+}
+
+function callCarrying({ calls }: Registration, firstMessage: Buffer): Call | undefined {
+  for (const call of calls.values()) if (call.firstMessage.equals(firstMessage)) return call;
+  return undefined;
+}
+
+/**
+ * Whether none of the client's other calls has waited longer to ring: SETUPs come every 200 ms, so of two callers the one
+ * who is not taken would else keep the other from ever ringing.
+ */
+function hasTurn(now: Micros, call: Call): boolean {
+  for (const other of call.registration.calls.values()) {
+    const rings =
+      other.number >= CALL_RUNG_FIRST && now - other.heardAt < RING_TURN_US && now - other.spokenAt > BUSY_US;
+    if (rings && other.rungAt < call.rungAt) return false;
+  }
+  return true;
+}
+
+/** In a call already, as somebody who has spoken in one lately; one who only calls himself is not. */
+function isBusy(now: Micros, { calls }: Registration): boolean {
+  for (const call of calls.values()) if (call.established && now - call.spokenAt < BUSY_US) return true;
+  return false;
 }

@@ -5,11 +5,15 @@ import { CellQueue } from '../core/queue.ts';
 import { type PacketRing, xorWords } from '../core/ring.ts';
 import type { Micros } from '../core/units.ts';
 import type { Identity } from '../crypto/keys.ts';
+import { ReplayWindow } from '../crypto/replay.ts';
 import { type Link, Links } from '../link/links.ts';
 import {
   A1_BYTES,
   A2_BYTES,
+  AUDIT_BYTES,
+  AUDIT_TAG_BYTES,
   COUNTER_BYTES,
+  DETACHED_BYTES,
   GEOMETRY,
   type Geometry,
   MANIFEST_PRESENT,
@@ -25,6 +29,7 @@ import {
   SIGNALS_PER_ROUND,
   UP_HEADER_BYTES,
 } from '../wire/constants.ts';
+import { History } from './history.ts';
 
 /**
  * A superpeer: XORs the packets of each channel's clients into one round a tick, and sends each client what the mix
@@ -44,28 +49,40 @@ interface MixPeer {
 }
 type Peer = ClientPeer | MixPeer;
 
-/** A place in a channel: who has it, and its packets that wait for a round: s and B of each. */
+/** A place in a channel: who has it, and its packets that wait for a round: s, T and B of each. */
 interface Slot {
   link: Link<Peer> | undefined;
+  /** s of the packets that came: a client that sends one twice must not make us repeat it to the mix. */
+  window: ReplayWindow;
   readonly queue: CellQueue;
   /** The newest signal cell and its s, until it is forwarded. */
   signalSequence: number;
   readonly signal: Buffer;
 }
 
+/** A channel towards one of its two mixes; the standby one is silent until a client comes. */
 interface SuperpeerChannel {
   readonly id: number;
   readonly mixTag: string;
+  primary: boolean;
   /** BOUNDED: clientsPerChannel. */
   readonly slots: Slot[];
+  /** From a random start: after a restart no round has the number of one before. */
   round: number;
+  readonly history: History;
   rotation: number;
   /** Downstream frames that wait for a tick. */
   readonly down: CellQueue;
+  /** Ticks since the last frame of the mix. */
+  silentTicks: number;
 }
 
 /** BOUNDED: clients that wait for the mix's answer to their ATTACH. */
 const WAITING_MAX = 256;
+/** Half a second without a frame: the mix is gone, and the clients are told. */
+const STALE_TICKS = 25;
+/** Of a waiting packet: s 4, T 8, then B. */
+const PACKET_HEADER_BYTES = COUNTER_BYTES + AUDIT_TAG_BYTES;
 
 export interface SuperpeerOptions {
   readonly identity: Identity;
@@ -83,10 +100,15 @@ export class Superpeer implements Machine {
   /** To clients, who open them and show no key, and to mixes, to which we open them. */
   readonly #links: Links<Peer>;
   readonly #mixes = new Map<string, { link: Link<Peer> | undefined; endpoint: number; boot: number }>();
-  readonly #channels = new Map<number, SuperpeerChannel>();
+  /** By mix and channel. BOUNDED: two per channel of the consensus. */
+  readonly #channels = new Map<string, SuperpeerChannel>();
+  /** By channel id: its mix and its standby mix. */
+  #mixesOf = new Map<number, { primary: string; standby: string | undefined }>();
   /** By handle. BOUNDED: WAITING_MAX, the oldest makes room. */
   readonly #waiting = new Map<number, Link<Peer>>();
   #nextHandle = 1;
+  /** Clients whose mix has forgotten them, by link: a stale frame a tick on their channel's id, until they go. BOUNDED: by the links. */
+  readonly #abandoned = new Map<Link<Peer>, number>();
   readonly #cover: Buffer;
 
   constructor(options: SuperpeerOptions) {
@@ -110,22 +132,32 @@ export class Superpeer implements Machine {
   /** Follows a newer consensus: which channels this superpeer carries, to which mixes. */
   update(now: Micros, view: View): void {
     const mine = view.own.channels.filter(({ superpeer }) => superpeer.tag === this.#tag);
-    const mixes = new Map(mine.map(({ mix }) => [mix.tag, mix]));
+    const mixes = new Map(
+      mine.flatMap(({ mix, standby }) => (standby ? [mix, standby] : [mix])).map((mix) => [mix.tag, mix]),
+    );
     for (const [tag, known] of this.#mixes) {
       const mix = mixes.get(tag);
       if (mix && mix.endpoint === known.endpoint && mix.boot === known.boot) continue;
       if (known.link) this.#links.close(known.link);
       this.#mixes.delete(tag);
+      if (mix?.boot !== known.boot) this.#abandon(tag);
     }
     for (const [tag, mix] of mixes) {
       if (this.#mixes.has(tag)) continue;
       const link = this.#links.connect(now, { kind: 'mix', tag }, mix.linkKey, mix.endpoint);
       this.#mixes.set(tag, { link, endpoint: mix.endpoint, boot: mix.boot });
     }
-    const ids = new Set(mine.map(({ id }) => id));
-    for (const id of this.#channels.keys()) if (!ids.has(id)) this.#channels.delete(id);
-    for (const { id, mix } of mine) {
-      if (this.#channels.get(id)?.mixTag !== mix.tag) this.#channels.set(id, this.#newChannel(id, mix.tag));
+    this.#mixesOf = new Map(mine.map(({ id, mix, standby }) => [id, { primary: mix.tag, standby: standby?.tag }]));
+    const wanted = new Map<string, { id: number; tag: string; primary: boolean }>();
+    for (const { id, mix, standby } of mine) {
+      wanted.set(`${mix.tag}/${id}`, { id, tag: mix.tag, primary: true });
+      if (standby) wanted.set(`${standby.tag}/${id}`, { id, tag: standby.tag, primary: false });
+    }
+    for (const key of this.#channels.keys()) if (!wanted.has(key)) this.#channels.delete(key);
+    for (const [key, { id, tag, primary }] of wanted) {
+      const known = this.#channels.get(key);
+      if (known) known.primary = primary;
+      else this.#channels.set(key, this.#newChannel(id, tag, primary));
     }
   }
 
@@ -147,9 +179,15 @@ export class Superpeer implements Machine {
       if (link) this.#message(link, inbox, outbox);
     }
     this.#links.tick(now, outbox, (link) => this.#gone(link));
+    for (const [link, id] of this.#abandoned) {
+      this.#options.entropy(this.#cover);
+      this.#sendFrame(link, id, this.#cover, true, outbox);
+    }
     for (const channel of this.#channels.values()) {
+      if (!channel.primary && !channel.slots.some((slot) => slot.link)) continue;
       this.#sendRound(channel, outbox);
       this.#sendDown(channel, outbox);
+      this.#sendAudited(channel, outbox);
     }
   }
 
@@ -164,6 +202,8 @@ export class Superpeer implements Machine {
     } else {
       if (message[0] === MESSAGE_KIND.down) return this.#down(peer, message);
       if (message[0] === MESSAGE_KIND.attached) return this.#attached(peer, message, outbox);
+      if (message[0] === MESSAGE_KIND.detached) return this.#detached(peer, message);
+      if (message[0] === MESSAGE_KIND.audit) return this.#audit(peer, message);
     }
     drops.add('unknown_kind');
   }
@@ -173,12 +213,14 @@ export class Superpeer implements Machine {
     if (length !== this.#geometry.up) return drops.add('truncated');
     if (!peer.place) return drops.add('not_attached');
     const slot = peer.place.channel.slots[peer.place.slot]!;
+    const sequence = inbox.bytes.readUInt32BE(offset + 4);
+    if (!slot.window.isFresh(sequence)) return drops.add('replayed');
+    slot.window.mark(sequence);
     const { offset: at, full } = slot.queue.push();
     if (full) drops.add('queue_full');
-    const sequence = inbox.bytes.readUInt32BE(offset + 4);
     const cellAt = offset + UP_HEADER_BYTES + SIGNAL_BYTES;
-    slot.queue.bytes.writeUInt32BE(sequence, at);
-    inbox.bytes.copy(slot.queue.bytes, at + COUNTER_BYTES, cellAt, cellAt + this.#geometry.mix);
+    inbox.bytes.copy(slot.queue.bytes, at, offset + 4, offset + 4 + PACKET_HEADER_BYTES);
+    inbox.bytes.copy(slot.queue.bytes, at + PACKET_HEADER_BYTES, cellAt, cellAt + this.#geometry.mix);
     slot.signalSequence = sequence;
     inbox.bytes.copy(slot.signal, 0, offset + UP_HEADER_BYTES, offset + UP_HEADER_BYTES + SIGNAL_BYTES);
   }
@@ -186,8 +228,9 @@ export class Superpeer implements Machine {
   #attach(link: Link<Peer>, message: Buffer, outbox: PacketRing): void {
     const { drops } = this.#options;
     if (message.length !== 4 + A1_BYTES) return drops.add('truncated');
-    const channel = this.#channels.get(message.readUInt16BE(2));
-    const mixLink = channel && this.#mixes.get(channel.mixTag)?.link;
+    const mixes = this.#mixesOf.get(message.readUInt16BE(2));
+    const mixTag = message[1] === 0 ? mixes?.primary : mixes?.standby;
+    const mixLink = mixTag === undefined ? undefined : this.#mixes.get(mixTag)?.link;
     const offset = mixLink ? this.#links.reserve(mixLink, outbox) : -1;
     if (offset < 0) return drops.add('not_attached');
     const handle = this.#nextHandle;
@@ -195,6 +238,7 @@ export class Superpeer implements Machine {
     if (this.#waiting.size === WAITING_MAX) this.#waiting.delete(this.#waiting.keys().next().value!);
     this.#waiting.set(handle, link);
     message.copy(outbox.bytes, offset, 0, 4);
+    outbox.bytes[offset + 1] = 0;
     outbox.bytes.writeUInt32BE(handle, offset + 4);
     message.copy(outbox.bytes, offset + 8, 4);
     this.#links.send(mixLink!, outbox, 8 + A1_BYTES);
@@ -203,28 +247,51 @@ export class Superpeer implements Machine {
   #attached(peer: MixPeer, message: Buffer, outbox: PacketRing): void {
     const { drops } = this.#options;
     if (message.length !== 8 + A2_BYTES) return drops.add('truncated');
-    const channel = this.#channels.get(message.readUInt16BE(2));
+    const channel = this.#channels.get(`${peer.tag}/${message.readUInt16BE(2)}`);
     const slotIndex = message[1]!;
     const handle = message.readUInt32BE(4);
     const link = this.#waiting.get(handle);
     this.#waiting.delete(handle);
-    const slot = channel?.mixTag === peer.tag ? channel.slots[slotIndex] : undefined;
+    const slot = channel?.slots[slotIndex];
     const offset = slot && link ? this.#links.reserve(link, outbox) : -1;
     if (!slot || !link || link.peer.kind !== 'client' || offset < 0) return drops.add('not_attached');
     this.#vacate(link.peer);
     if (slot.link && slot.link.peer.kind === 'client') this.#vacate(slot.link.peer);
+    this.#abandoned.delete(link);
     slot.link = link;
+    slot.window = new ReplayWindow();
     link.peer.place = { channel: channel!, slot: slotIndex };
     message.copy(outbox.bytes, offset, 0, 4);
     message.copy(outbox.bytes, offset + 4, 8);
     this.#links.send(link, outbox, 4 + A2_BYTES);
   }
 
+  /** Clients that the mix does not have: they are in no round any more. */
+  #detached(peer: MixPeer, message: Buffer): void {
+    const { drops } = this.#options;
+    if (message.length !== DETACHED_BYTES) return drops.add('truncated');
+    const channel = this.#channels.get(`${peer.tag}/${message.readUInt16BE(2)}`);
+    if (!channel) return drops.add('not_attached');
+    for (const [index, { link }] of channel.slots.entries()) {
+      const named = (message[4 + (index >> 3)]! & (1 << (index & 7))) !== 0;
+      if (named && link?.peer.kind === 'client') this.#vacate(link.peer);
+    }
+  }
+
+  #audit(peer: MixPeer, message: Buffer): void {
+    const { drops } = this.#options;
+    if (message.length !== AUDIT_BYTES) return drops.add('truncated');
+    const channel = this.#channels.get(`${peer.tag}/${message.readUInt16BE(2)}`);
+    if (!channel) return drops.add('not_attached');
+    if (!channel.history.show(message.readUInt32BE(4))) drops.add('unknown_round');
+  }
+
   #down(peer: MixPeer, message: Buffer): void {
     const { drops } = this.#options;
     if (message.length !== this.#geometry.down) return drops.add('truncated');
-    const channel = this.#channels.get(message.readUInt16BE(2));
-    if (channel?.mixTag !== peer.tag) return drops.add('not_attached');
+    const channel = this.#channels.get(`${peer.tag}/${message.readUInt16BE(2)}`);
+    if (!channel) return drops.add('not_attached');
+    channel.silentTicks = 0;
     const { offset, full } = channel.down.push();
     if (full) drops.add('queue_full');
     message.copy(channel.down.bytes, offset);
@@ -242,22 +309,37 @@ export class Superpeer implements Machine {
       bytes.writeUInt32BE(channel.round, offset + 4);
       this.#writeSignals(channel, bytes, offset + ROUND_HEADER_BYTES + manifestBytes(this.#clientsPerChannel));
     }
-    channel.round = (channel.round + 1) >>> 0;
+    const { history, round } = channel;
+    channel.round = (round + 1) >>> 0;
+    history.begin(round);
     const codedWord = (offset + length) / 4 - cellWords;
     for (const [index, slot] of channel.slots.entries()) {
       const { queue } = slot;
       const front = queue.front();
       if (front !== undefined) {
+        history.keep(round, index, queue.bytes, front);
         if (offset >= 0) {
           const sequence = queue.bytes.readUInt32BE(front);
           bytes[offset + ROUND_HEADER_BYTES + index] = MANIFEST_PRESENT | (sequence & MANIFEST_SEQUENCE_MASK);
-          xorWords(words, codedWord, queue.words, (front + COUNTER_BYTES) / 4, cellWords);
+          xorWords(words, codedWord, queue.words, (front + PACKET_HEADER_BYTES) / 4, cellWords);
         }
         queue.drop();
       }
       if (queue.settle()) this.#options.drops.add('queue_standing');
     }
     if (offset >= 0) this.#links.send(link!, outbox, length);
+  }
+
+  /** The next packet of the round that is audited, if one is. */
+  #sendAudited({ id, mixTag, history }: SuperpeerChannel, outbox: PacketRing): void {
+    const link = this.#mixes.get(mixTag)?.link;
+    const offset = link ? this.#links.reserve(link, outbox) : -1;
+    const slot = offset < 0 ? -1 : history.next();
+    if (slot < 0) return;
+    outbox.bytes.writeUInt32BE(MESSAGE_KIND.audited * 0x100_0000 + slot * 0x1_0000 + id, offset);
+    outbox.bytes.writeUInt32BE(history.shown, offset + 4);
+    history.copy(slot, outbox.bytes, offset + 8);
+    this.#links.send(link!, outbox, this.#geometry.audited);
   }
 
   /** Two clients' newest signals, in a rotation that looks at nothing but who is attached. */
@@ -279,24 +361,41 @@ export class Superpeer implements Machine {
 
   #sendDown(channel: SuperpeerChannel, outbox: PacketRing): void {
     const length = this.#geometry.down;
+    channel.silentTicks += 1;
+    const stale = channel.silentTicks > STALE_TICKS;
     const front = channel.down.front();
     const frame = front === undefined ? this.#cover : channel.down.bytes.subarray(front, front + length);
     // Nothing came from the mix in time: the clients' links carry a frame all the same, one that opens for nobody.
     if (front === undefined) this.#options.entropy(this.#cover);
-    for (const slot of channel.slots) {
-      if (!slot.link) continue;
-      const offset = this.#links.reserve(slot.link, outbox);
-      if (offset < 0) continue;
-      frame.copy(outbox.bytes, offset);
-      outbox.bytes.writeUInt32BE(MESSAGE_KIND.down * 0x100_0000 + channel.id, offset);
-      this.#links.send(slot.link, outbox, length);
-    }
+    for (const { link } of channel.slots) if (link) this.#sendFrame(link, channel.id, frame, stale, outbox);
     if (front !== undefined) channel.down.drop();
     if (channel.down.settle()) this.#options.drops.add('queue_standing');
   }
 
+  #sendFrame(link: Link<Peer>, id: number, frame: Buffer, stale: boolean, outbox: PacketRing): void {
+    const offset = this.#links.reserve(link, outbox);
+    if (offset < 0) return;
+    frame.copy(outbox.bytes, offset);
+    outbox.bytes.writeUInt32BE(MESSAGE_KIND.down * 0x100_0000 + (stale ? 0x1_0000 : 0) + id, offset);
+    this.#links.send(link, outbox, this.#geometry.down);
+  }
+
   #gone(link: Link<Peer>): void {
+    this.#abandoned.delete(link);
     if (link.peer.kind === 'client') this.#vacate(link.peer);
+  }
+
+  /** The mix has restarted and knows none of these clients: in its rounds they would only be in the way. */
+  #abandon(mixTag: string): void {
+    for (const channel of this.#channels.values()) {
+      if (channel.mixTag !== mixTag) continue;
+      channel.down.clear();
+      for (const { link } of channel.slots) {
+        if (link?.peer.kind !== 'client') continue;
+        this.#vacate(link.peer);
+        this.#abandoned.set(link, channel.id);
+      }
+    }
   }
 
   #vacate(peer: ClientPeer): void {
@@ -308,17 +407,22 @@ export class Superpeer implements Machine {
     peer.place = undefined;
   }
 
-  #newChannel(id: number, mixTag: string): SuperpeerChannel {
+  #newChannel(id: number, mixTag: string, primary: boolean): SuperpeerChannel {
     const slots = Array.from(
       { length: this.#clientsPerChannel },
       (): Slot => ({
         link: undefined,
-        queue: new CellQueue(COUNTER_BYTES + this.#geometry.mix, QUEUE_TICKS_MAX),
+        window: new ReplayWindow(),
+        queue: new CellQueue(PACKET_HEADER_BYTES + this.#geometry.mix, QUEUE_TICKS_MAX),
         signalSequence: -1,
         signal: Buffer.alloc(SIGNAL_BYTES),
       }),
     );
     const down = new CellQueue(this.#geometry.down, QUEUE_TICKS_MAX);
-    return { id, mixTag, slots, round: 0, rotation: 0, down };
+    const start = Buffer.alloc(4);
+    this.#options.entropy(start);
+    const round = start.readUInt32BE();
+    const history = new History(this.#clientsPerChannel, PACKET_HEADER_BYTES + this.#geometry.mix);
+    return { id, mixTag, primary, slots, round, history, rotation: 0, down, silentTicks: 0 };
   }
 }

@@ -50,10 +50,23 @@ export const ZoneSpec = z.object({
   profile: z.enum(['A', 'B']).default('B').meta({ description: 'Cell profile: A carries G.711, B carries Opus.' }),
   clientsPerChannel: z
     .int()
-    .min(2)
+    .min(1)
     .max(100)
     .default(20)
     .meta({ description: 'How many clients share a superpeer channel.' }),
+  attachmentsPerClient: z.int().min(1).max(4).default(3).meta({
+    description: 'Channels that a client is attached to, each on another superpeer as far as there are some.',
+  }),
+  assignment: z.enum(['augment', 'ranking', 'random', 'paper']).default('augment').meta({
+    description:
+      'How calls get their channels. augment moves live calls to make room; paper is the frozen baseline of the 2015 paper: ranking, no moves, no standby mix.',
+  }),
+  directClients: z
+    .int()
+    .min(0)
+    .max(10000)
+    .default(0)
+    .meta({ description: 'Clients that each mix takes without a superpeer, where the zone has none.' }),
   meshCellsPerTick: z
     .int()
     .min(1)
@@ -123,6 +136,11 @@ export const zoneRules = rules(
   {
     rule: "self.metadata.name.matches('^[a-z]([-a-z0-9]{0,30}[a-z0-9])?$')",
     message: 'metadata.name must be a DNS label of at most 32 characters that starts with a letter',
+  },
+  {
+    rule: "!has(self.spec.assignment) || self.spec.assignment != 'paper' || (has(self.spec.profile) && self.spec.profile == 'A' && has(self.spec.attachmentsPerClient) && self.spec.attachmentsPerClient in [2, 3])",
+    message: 'assignment paper needs profile A and attachmentsPerClient 2 or 3',
+    fieldPath: '.spec.assignment',
   },
   {
     rule: '!has(self.spec.peers) || self.spec.peers.all(p, p.zone != self.metadata.name)',

@@ -34,6 +34,9 @@ export interface ServedZone {
     readonly profile: 'A' | 'B';
     readonly clientsPerChannel: number;
     readonly meshCellsPerTick: number;
+    readonly attachmentsPerClient: number;
+    readonly assignment: 'augment' | 'ranking' | 'random' | 'paper';
+    readonly directClients: number;
   };
   readonly roster: readonly RosterEntry[];
   readonly peers: readonly { readonly zone: string; readonly url: string; readonly rootKey: string }[];

@@ -267,6 +267,7 @@ function servedZone(
   peers: Peers,
 ): ServedZone {
   const { provider, jurisdiction, profile, clientsPerChannel, meshCellsPerTick } = zone.spec;
+  const { attachmentsPerClient, assignment, directClients } = zone.spec;
   const admitted = superpeers
     .filter((s) => s.status?.identityKey)
     .map((s) => ({
@@ -280,7 +281,7 @@ function servedZone(
     zone: zone.metadata.name,
     provider,
     jurisdiction,
-    params: { profile, clientsPerChannel, meshCellsPerTick },
+    params: { profile, clientsPerChannel, meshCellsPerTick, attachmentsPerClient, assignment, directClients },
     roster: [...nodes.map(({ id, role, identityKey }) => ({ id, role, identityKey })), ...admitted],
     peers: peers.resolved,
   };

@@ -49,6 +49,9 @@ suite('the Zone and Superpeer API', { skip }, () => {
       profile: 'B',
       clientsPerChannel: 20,
       meshCellsPerTick: 2,
+      attachmentsPerClient: 3,
+      assignment: 'augment',
+      directClients: 0,
       epochSeconds: 900,
       peers: [],
       paused: false,
@@ -59,6 +62,11 @@ suite('the Zone and Superpeer API', { skip }, () => {
     const spec = { mixes: { replicas: 0 }, profile: 'C', epochSeconds: 5 };
     await refused(zone('bad', spec), /spec\.mixes\.replicas/, /spec\.profile/, /spec\.epochSeconds/);
     await refused(superpeer('bad', 'eu', { channels: 65 }), /spec\.channels/);
+  });
+
+  test('the frozen baseline of the paper is only to be had whole', async () => {
+    await refused(zone('half', { assignment: 'paper' }), /spec\.assignment/, /profile A/);
+    await apply(plane.admin, zone('paper', { assignment: 'paper', profile: 'A', attachmentsPerClient: 2 }));
   });
 
   test('a directory has exactly one of replicas and zoneRef', async () => {

@@ -3,7 +3,9 @@ export interface Scenario {
   readonly name: string;
   /** In prose, before any code: what must hold. */
   readonly property: string;
-  /** Virtual minutes that are enough for the short set. */
+  /** Short: part of npm test, so over in seconds. Long: run by name. */
+  readonly set: 'short' | 'long';
+  /** Virtual minutes that are enough. */
   readonly minutes: number;
   readonly run: (seed: string, minutes: number) => Outcome;
 }
@@ -13,6 +15,20 @@ export interface Outcome {
   readonly violations: readonly string[];
   /** What was measured. */
   readonly facts: Readonly<Record<string, number>>;
+}
+
+/** Runs a scenario; what a role or the scenario throws is a violation too, so that the seed is not lost with it. */
+export function execute({ run }: Scenario, seed: string, minutes: number): Outcome {
+  try {
+    return run(seed, minutes);
+  } catch (error) {
+    return { violations: [`thrown: ${(error as Error).stack}`], facts: {} };
+  }
+}
+
+/** The command that repeats a run. */
+export function commandOf({ name }: Scenario, seed: string, minutes: number): string {
+  return `npm run sim -- --scenario ${name} --seed '${seed}' --minutes ${minutes}`;
 }
 
 /** Collects violations: `expect(condition, sentence)`. */

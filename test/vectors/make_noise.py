@@ -71,6 +71,7 @@ def handshake(row, pattern, prologue, first, second):
         "messages": [message.hex() for message in messages],
         "initiatorSends": initiator.noise_protocol.cipher_state_encrypt.k.hex(),
         "responderSends": responder.noise_protocol.cipher_state_encrypt.k.hex(),
+        "handshakeHash": initiator.get_handshake_hash().hex(),
         "transport": [
             {
                 "plain": text.hex(),

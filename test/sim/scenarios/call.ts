@@ -1,10 +1,10 @@
-import { MILLISECOND_US, SECOND_US } from '../../../nodes/core/units.ts';
+import { SECOND_US } from '../../../nodes/core/units.ts';
+import { WAN } from '../path.ts';
 import { Checker, quantile, type Scenario } from '../scenario.ts';
-import { attachAll, givenUp, Listener, recording, setUp } from '../talk.ts';
-import { World } from '../world.ts';
-import { addClient, makeZones } from '../zones.ts';
+import { attachAll, Listener, recording, setUp } from '../talk.ts';
+import { Network } from '../zones.ts';
 
-const HOP_MS = 45;
+const HOP_MS = WAN.delayUs / 1000;
 /** Client, superpeer, mix, two rendezvous, mix, superpeer, client: seven links. */
 const LINKS = 7;
 
@@ -13,23 +13,24 @@ export const call: Scenario = {
   property:
     'A call between two zones arrives frame by frame in order; without loss on the links nothing is missing but what ' +
     'queues gave up to be on time; afterwards both sides are free and the callee can call back.',
+  set: 'short',
   minutes: 0.5,
   run: (seed, minutes) => {
     const check = new Checker();
-    const world = new World(seed, () => ({ delayUs: HOP_MS * MILLISECOND_US, jitterUs: MILLISECOND_US, loss: 0 }));
-    const zones = makeZones(world, ['eu', 'na']);
-    const caller = addClient(world, zones[0]!, 1);
-    const callee = addClient(world, zones[1]!, 1);
-    attachAll(world, [caller, callee], check);
-    const listener = new Listener();
+    const network = new Network(seed, [{ name: 'eu' }, { name: 'na' }], () => WAN);
+    const caller = network.addClient('eu');
+    const callee = network.addClient('na');
+    attachAll(network, check);
+    const listener = new Listener(network.world);
     caller.machine.voice = listener.voice;
     callee.machine.voice = recording();
-    const setUpMs = setUp(world, caller, callee, check) ?? Number.NaN;
-    world.run(world.now + minutes * 60 * SECOND_US);
+    const setUpMs = setUp(network, caller, callee, check) ?? Number.NaN;
+    const start = network.world.now;
+    network.run(minutes * 60);
     listener.checkNames(check);
     const expected = minutes * 60 * 50 * 0.9;
     check.expect(listener.frames.size > expected, `only ${listener.frames.size} frames in ${minutes} minutes`);
-    const surplus = listener.missing - givenUp(zones);
+    const surplus = listener.missing - network.dropped('queue_standing');
     check.expect(surplus <= 0, `${listener.missing} frames are missing, ${surplus} more than queues gave up`);
     const oneWayMs = quantile(listener.oneWayMs, 0.5);
     const leastMs = LINKS * HOP_MS;
@@ -42,12 +43,16 @@ export const call: Scenario = {
       roundTripMs > 2 * leastMs && roundTripMs < 2 * (leastMs + 12 * 20),
       `the round trip takes ${roundTripMs} ms, the links alone ${2 * leastMs}`,
     );
+    const silenceMs = listener.longestSilenceMs(start + SECOND_US, network.world.now);
     caller.machine.hangUp();
     const idle = () => caller.machine.callState === 'idle' && callee.machine.callState === 'idle';
-    check.expect(world.run(world.now + 3 * SECOND_US, idle), 'not both sides are idle 3 s after a hang-up');
-    world.run(world.now + 2 * SECOND_US);
-    setUp(world, callee, caller, check);
-    const facts = { setUpMs, oneWayMs, roundTripMs, frames: listener.frames.size, missing: listener.missing };
-    return { violations: check.violations, facts };
+    check.expect(network.run(3, idle), 'not both sides are idle 3 s after a hang-up');
+    network.run(2);
+    setUp(network, callee, caller, check);
+    const { frames, missing } = listener;
+    return {
+      violations: check.violations,
+      facts: { setUpMs, oneWayMs, roundTripMs, silenceMs, frames: frames.size, missing },
+    };
   },
 };

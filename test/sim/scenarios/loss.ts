@@ -1,8 +1,7 @@
-import { MILLISECOND_US, SECOND_US } from '../../../nodes/core/units.ts';
+import { WAN } from '../path.ts';
 import { Checker, type Scenario } from '../scenario.ts';
 import { attachAll, Listener, recording, setUp } from '../talk.ts';
-import { World } from '../world.ts';
-import { addClient, makeZones } from '../zones.ts';
+import { Network } from '../zones.ts';
 
 const LOSS = 0.005;
 const LINKS = 7;
@@ -13,20 +12,20 @@ export const loss: Scenario = {
   property:
     'A call loses what its own seven links lose. The losses of the other clients of the channel do not add to it: the ' +
     'manifest says whose packets are in a round.',
+  set: 'short',
   minutes: 1,
   run: (seed, minutes) => {
     const check = new Checker();
-    const world = new World(seed, () => ({ delayUs: 45 * MILLISECOND_US, jitterUs: MILLISECOND_US, loss: LOSS }));
-    const zones = makeZones(world, ['eu', 'na']);
-    const caller = addClient(world, zones[0]!, 1);
-    const callee = addClient(world, zones[1]!, 1);
-    const bystanders = Array.from({ length: BYSTANDERS }, (_value, index) => addClient(world, zones[1]!, index + 2));
-    attachAll(world, [caller, callee, ...bystanders], check);
-    const listener = new Listener();
+    const network = new Network(seed, [{ name: 'eu' }, { name: 'na' }], () => ({ ...WAN, loss: LOSS }));
+    const caller = network.addClient('eu');
+    const callee = network.addClient('na');
+    network.addClients('na', BYSTANDERS);
+    attachAll(network, check);
+    const listener = new Listener(network.world);
     caller.machine.voice = listener.voice;
     callee.machine.voice = recording();
-    setUp(world, caller, callee, check);
-    world.run(world.now + minutes * 60 * SECOND_US);
+    setUp(network, caller, callee, check);
+    network.run(minutes * 60);
     listener.checkNames(check);
     const predicted = 1 - (1 - LOSS) ** LINKS;
     // Were the bystanders' losses to garble rounds, this would be 5 percentage points more.

@@ -24,6 +24,7 @@ const node = (id: string, role: string, last: number) => ({
   identityKey: key(100 + last),
   linkKey: key(last),
   boot: last,
+  draining: false,
 });
 
 const TEXT = {
@@ -32,9 +33,17 @@ const TEXT = {
   jurisdiction: 'EU',
   epoch: 5,
   validUntil: '2030-01-02T00:00:00Z',
-  params: { profile: 'A', clientsPerChannel: 20, meshCellsPerTick: 2 },
+  params: {
+    profile: 'A',
+    clientsPerChannel: 20,
+    meshCellsPerTick: 2,
+    attachmentsPerClient: 1,
+    assignment: 'augment',
+    directClients: 0,
+  },
   nodes: [node('eu-mix-0', 'mix', 10), node('eu-rendezvous-0', 'rendezvous', 11), node('eu-sp', 'superpeer', 12)],
   channels: [{ id: 1, superpeer: 'eu-sp', mix: 'eu-mix-0' }],
+  meshRates: [{ zone: 'na', cellsPerTick: 3, from: 1_893_456_900_000 }],
 };
 
 const signed = (json: unknown, by = ROOT): SignedText => signText(by, 'herd-consensus-v1', JSON.stringify(json));
@@ -58,7 +67,28 @@ test('gives the nodes with their tags and the channels with their nodes', () => 
   const [mix, , superpeer] = consensus.nodes;
   assert.equal(mix.tag, nodeTag(Buffer.from(TEXT.nodes[0].linkKey, 'base64')));
   assert.equal(mix.boot, 10);
-  assert.deepEqual(consensus.channels, [{ id: 1, superpeer, mix }]);
+  assert.equal(mix.draining, false);
+  assert.deepEqual(consensus.channels, [{ id: 1, superpeer, mix, standby: undefined }]);
+});
+
+test('says which node drains and which mix stands by, also when that one is not registered', () => {
+  const [first, ...others] = TEXT.nodes;
+  const second = node('eu-mix-1', 'mix', 13);
+  const nodes = [{ ...first, draining: true }, ...others, second];
+  const channel = { ...TEXT.channels[0], standby: 'eu-mix-1' };
+  const consensus = accepted(signed({ ...TEXT, nodes, channels: [channel] }));
+  assert.deepEqual(
+    consensus.nodes.map(({ draining }) => draining),
+    [true, false, false, false],
+  );
+  assert.equal(consensus.channels[0].standby, consensus.nodes[3]);
+  const alone = accepted(signed({ ...TEXT, channels: [channel] }));
+  assert.equal(alone.channels[0].standby, undefined);
+});
+
+test('a node of which it is not said whether it drains is malformed', () => {
+  const { draining: _, ...silent } = TEXT.nodes[0];
+  assert.match(refusal(signed({ ...TEXT, nodes: [silent] })), /at nodes\[0\]\.draining/);
 });
 
 test('leaves out a channel whose superpeer or mix is not registered', () => {
@@ -119,6 +149,8 @@ const MALFORMED: readonly (readonly [field: string, change: object])[] = [
   /* 18 */ ['channels[0].superpeer', { channels: [{ id: 1, superpeer: '', mix: 'eu-mix-0' }] }],
   /* 19 */ ['nodes', { nodes: undefined }],
   /* 20 */ ['channels', { channels: {} }],
+  /* 21 */ ['meshRates[0].cellsPerTick', { meshRates: [{ zone: 'na', cellsPerTick: 65, from: 0 }] }],
+  /* 22 */ ['meshRates[0].from', { meshRates: [{ zone: 'na', cellsPerTick: 3, from: '2030-01-01T00:00:00Z' }] }],
 ];
 
 test('names the field that is malformed, row by row', () => {

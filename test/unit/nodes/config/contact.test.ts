@@ -55,37 +55,69 @@ test('says which of three things is wrong', () => {
 function rendezvous(number: number, role: ConsensusNode['role'] = 'rendezvous'): ConsensusNode {
   const linkKey = new Identity(Buffer.alloc(32, number)).link.publicKey;
   const endpoint = parseEndpoint(`10.0.0.${number}:7000`)!;
-  return { id: `${role}-${number}`, role, endpoint, linkKey, boot: 1, tag: nodeTag(linkKey) };
+  return { id: `${role}-${number}`, role, endpoint, linkKey, boot: 1, draining: false, tag: nodeTag(linkKey) };
 }
 
 const consensusOf = (nodes: ConsensusNode[]): Consensus => ({
   zone: 'eu',
   epoch: 1,
   validUntilMs: 0,
-  params: { profile: 'A', clientsPerChannel: 20, meshCellsPerTick: 2 },
+  params: {
+    profile: 'A',
+    clientsPerChannel: 20,
+    meshCellsPerTick: 2,
+    attachmentsPerClient: 1,
+    assignment: 'augment',
+    directClients: 0,
+  },
   nodes,
   channels: [],
+  meshRates: [],
 });
 const cookies = Array.from({ length: 200 }, (_, i) => cookieOf(Buffer.alloc(32, i)));
 
-test('everybody finds the same rendezvous, in whatever order the consensus lists them', () => {
+/** First and second choice, as ids. */
+const choices = (cookie: Buffer, nodes: ConsensusNode[]) =>
+  rendezvousOf(cookie, consensusOf(nodes)).map(({ id }) => id);
+
+test('everybody finds the same two rendezvous, in whatever order the consensus lists them', () => {
   const nodes = [1, 2, 3, 4].map((number) => rendezvous(number));
-  for (const cookie of cookies)
-    assert.equal(rendezvousOf(cookie, consensusOf(nodes)), rendezvousOf(cookie, consensusOf(nodes.toReversed())));
+  for (const cookie of cookies) {
+    const found = choices(cookie, nodes);
+    assert.equal(new Set(found).size, 2);
+    assert.deepEqual(choices(cookie, nodes.toReversed()), found);
+  }
 });
 
-test('a rendezvous that leaves moves its own clients and no others', () => {
+test('a rendezvous that leaves makes way for the second choice, and moves nobody else', () => {
   const nodes = [1, 2, 3, 4].map((number) => rendezvous(number));
+  const left = nodes[3].id;
   let moved = 0;
   for (const cookie of cookies) {
-    const before = rendezvousOf(cookie, consensusOf(nodes))!;
-    const after = rendezvousOf(cookie, consensusOf(nodes.slice(0, 3)))!;
-    if (before === nodes[3]) moved += 1;
-    else assert.equal(after, before);
+    const [first, second] = choices(cookie, nodes);
+    const after = choices(cookie, nodes.slice(0, 3));
+    if (first === left) {
+      moved += 1;
+      assert.equal(after[0], second);
+    } else assert.equal(after[0], first);
+    if (first !== left && second !== left) assert.equal(after[1], second);
   }
   assert(moved > 25 && moved < 75, `about a quarter of 200 moves: ${moved}`);
 });
 
-test('no other role is taken for a rendezvous', () => {
-  assert.equal(rendezvousOf(cookies[0], consensusOf([rendezvous(1, 'mix'), rendezvous(2, 'superpeer')])), undefined);
+test('first and second choices are spread over all rendezvous, independently of each other', () => {
+  const nodes = [1, 2, 3].map((number) => rendezvous(number));
+  const pairs = new Map<string, number>();
+  for (const cookie of cookies) {
+    const pair = choices(cookie, nodes).join();
+    pairs.set(pair, (pairs.get(pair) ?? 0) + 1);
+  }
+  // A sixth of 200 is 33, its standard deviation 5.
+  assert.equal(pairs.size, 6);
+  for (const [pair, count] of pairs) assert(count > 10 && count < 60, `${pair}: ${count}`);
+});
+
+test('a zone has as many choices as rendezvous, and no other role is taken for one', () => {
+  assert.deepEqual(choices(cookies[0], [rendezvous(1, 'mix'), rendezvous(2, 'superpeer')]), []);
+  assert.deepEqual(choices(cookies[0], [rendezvous(1), rendezvous(2, 'mix')]), ['rendezvous-1']);
 });

@@ -28,6 +28,13 @@ test('a node’s own descriptor verifies and comes back as it was', () => {
   assert.deepEqual(signedDescriptor.parse(signed), signed, 'it passes the door of the directory');
 });
 
+test('a descriptor with a demand for as many zones as there may be passes the door of the directory', () => {
+  const demand = Array.from({ length: 257 }, (_, i) => ({ zone: `${i}`.padStart(63, 'z'), cells: 64 }));
+  const signed = signDescriptor(NODE, { ...DESCRIPTOR, demand });
+  assert.deepEqual(signedDescriptor.parse(signed), signed);
+  assert.deepEqual(verifyDescriptor(NODE.publicKey, signed)!.demand, demand);
+});
+
 test('nobody signs for somebody else, and no other document passes for a descriptor', () => {
   assert.equal(verifyDescriptor(NODE.publicKey, signDescriptor(STRANGER, DESCRIPTOR)), undefined);
   const consensus = signText(NODE, 'herd-consensus-v1', JSON.stringify(DESCRIPTOR));
@@ -55,6 +62,9 @@ const MALFORMED: readonly object[] = [
   /*  8 */ { boot: 2 ** 32 },
   /*  9 */ { issuedAt: 0.5 },
   /* 10 */ { issuedAt: '2030-01-01' },
+  /* 11 */ { demand: [{ zone: 'eu', cells: 65 }] },
+  /* 12 */ { demand: [{ zone: 'eu', cells: -1 }] },
+  /* 13 */ { demand: new Array(258).fill({ zone: 'eu', cells: 1 }) },
 ];
 
 test('what is signed and yet malformed is refused, row by row', () => {

@@ -17,7 +17,14 @@ const SERVED = {
   zone: 'eu',
   provider: 'north',
   jurisdiction: 'EU',
-  params: { profile: 'A', clientsPerChannel: 20, meshCellsPerTick: 2 },
+  params: {
+    profile: 'A',
+    clientsPerChannel: 20,
+    meshCellsPerTick: 2,
+    attachmentsPerClient: 1,
+    assignment: 'augment',
+    directClients: 0,
+  },
   roster: [
     { id: 'eu-mix-0', role: 'mix', identityKey: KEY },
     { id: 'eu-sp', role: 'superpeer', identityKey: KEY, channels: 1 },

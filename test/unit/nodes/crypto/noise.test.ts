@@ -20,6 +20,7 @@ interface Vector {
   readonly messages: readonly [string, string];
   readonly initiatorSends: string;
   readonly responderSends: string;
+  readonly handshakeHash: string;
   readonly transport: readonly {
     readonly plain: string;
     readonly fromInitiator: string;
@@ -83,7 +84,10 @@ for (const vector of handshakes) {
     assert.equal(first.read(hex(messages[1]))?.toString('hex'), payloads[1]);
     const own = secrets.initiatorStatic && new DhKeyPair(hex(secrets.initiatorStatic)).publicKey;
     assert.deepEqual(second.remoteStatic, own || undefined, 'the responder knows whom it talks to, if anyone has said');
+    const bound = () => [first, second].map((end) => end.channelBinding().toString('hex'));
+    assert.deepEqual(bound(), [vector.handshakeHash, vector.handshakeHash]);
     const keys = { first: first.split(), second: second.split() };
+    assert.deepEqual(bound(), [vector.handshakeHash, vector.handshakeHash], 'after the split too');
     assert.equal(keys.first.send.toString('hex'), vector.initiatorSends);
     assert.equal(keys.first.receive.toString('hex'), vector.responderSends);
     assert.deepEqual(keys.second, { send: keys.first.receive, receive: keys.first.send });
@@ -99,6 +103,22 @@ for (const vector of handshakes) {
     }
   });
 }
+
+test('there is no channel binding before the second message', () => {
+  const first = waiting(IK);
+  const second = responder(IK);
+  second.read(hex(IK.messages[0]));
+  for (const end of [initiator(IK), first, second]) assert.throws(() => end.channelBinding(), /both messages/);
+  assert.equal(first.read(flipped(hex(IK.messages[1]), 300)), undefined);
+  assert.throws(() => first.channelBinding(), /both messages/, 'one that did not verify is none');
+});
+
+test('the channel binding is a copy: who changes it changes nothing else', () => {
+  const first = waiting(IK);
+  first.read(hex(IK.messages[1]));
+  first.channelBinding().fill(0);
+  assert.equal(first.channelBinding().toString('hex'), IK.handshakeHash);
+});
 
 test('wipes the ephemeral secret that it was given', () => {
   const secret = hex(IK.secrets.initiatorEphemeral);
@@ -179,8 +199,13 @@ test('two ends that finish have each other’s keys, whatever the secrets and pa
           ...(pattern === 'IK' && { local: a }),
         });
         const second = new Handshake({ ...options, initiator: false, local: b });
-        assert.deepEqual(second.read(first.write(one, keys[2])!), Buffer.from(one));
-        assert.deepEqual(first.read(second.write(two, keys[3])!), Buffer.from(two));
+        const messages = [first.write(one, keys[2])!];
+        assert.deepEqual(second.read(messages[0]), Buffer.from(one));
+        messages.push(second.write(two, keys[3])!);
+        assert.deepEqual(first.read(messages[1]), Buffer.from(two));
+        assert.equal(messages[0].length, handshakeBytes(pattern, 0) + one.length);
+        assert.equal(messages[1].length, handshakeBytes(pattern, 1) + two.length);
+        assert.deepEqual(first.channelBinding(), second.channelBinding());
         const [mine, theirs] = [first.split(), second.split()];
         assert.deepEqual([mine.send, mine.receive], [theirs.receive, theirs.send]);
         assert.notDeepEqual(mine.send, mine.receive);

@@ -3,6 +3,7 @@ import test from 'node:test';
 import { type ConsensusText, type View, type ViewText, verifyView } from '../../../../nodes/config/consensus.ts';
 import { type Descriptor, signDescriptor } from '../../../../nodes/config/descriptor.ts';
 import type { DirectoryConfig, DirectoryZone } from '../../../../nodes/config/node.ts';
+import { signVerdict, type ZoneVerdict } from '../../../../nodes/config/verdict.ts';
 import { Identity } from '../../../../nodes/crypto/keys.ts';
 import { type SignedText, signText } from '../../../../nodes/crypto/signed.ts';
 import { channelsOf, DESCRIPTOR_LIFETIME_MS, Directory } from '../../../../nodes/directory/directory.ts';
@@ -22,7 +23,14 @@ const ZONE: DirectoryZone = {
   zone: 'eu',
   provider: 'north',
   jurisdiction: 'EU',
-  params: { profile: 'A', clientsPerChannel: 20, meshCellsPerTick: 2 },
+  params: {
+    profile: 'A',
+    clientsPerChannel: 20,
+    meshCellsPerTick: 2,
+    attachmentsPerClient: 1,
+    assignment: 'augment',
+    directClients: 0,
+  },
   roster: [
     { id: 'eu-mix-0', role: 'mix', identityKey: text(NODES['eu-mix-0'].publicKey) },
     { id: 'eu-rendezvous-0', role: 'rendezvous', identityKey: text(NODES['eu-rendezvous-0'].publicKey) },
@@ -196,20 +204,141 @@ test('serves no zone that it does not have, and does not start without a zone’
   assert.throws(() => new Directory({ ...config, zones: [ZONE] }, new Map()), /no root key for zone eu/);
 });
 
-test('deals channels to the mixes in turn, whatever the order of the roster and whoever is up', () => {
-  const identityKey = text(ROOT.publicKey);
-  const roster: DirectoryZone['roster'] = [
-    { id: 'sp-b', role: 'superpeer', identityKey, channels: 1 },
-    { id: 'mix-1', role: 'mix', identityKey },
-    { id: 'sp-a', role: 'superpeer', identityKey, channels: 2 },
-    { id: 'mix-0', role: 'mix', identityKey },
+/** A zone with two mixes, and superpeers of two and one channels. */
+function twoMixes(identityKey: (id: string) => string = () => text(ROOT.publicKey)): DirectoryZone['roster'] {
+  return [
+    { id: 'sp-b', role: 'superpeer', identityKey: identityKey('sp-b'), channels: 1 },
+    { id: 'mix-1', role: 'mix', identityKey: identityKey('mix-1') },
+    { id: 'sp-a', role: 'superpeer', identityKey: identityKey('sp-a'), channels: 2 },
+    { id: 'mix-0', role: 'mix', identityKey: identityKey('mix-0') },
   ];
+}
+
+test('deals channels to the mixes in turn, the next standing by, whatever the order of the roster', () => {
+  const roster = twoMixes();
   const dealt = [
-    { id: 1, superpeer: 'sp-a', mix: 'mix-0' },
-    { id: 2, superpeer: 'sp-a', mix: 'mix-1' },
-    { id: 3, superpeer: 'sp-b', mix: 'mix-0' },
+    { id: 1, superpeer: 'sp-a', mix: 'mix-0', standby: 'mix-1' },
+    { id: 2, superpeer: 'sp-a', mix: 'mix-1', standby: 'mix-0' },
+    { id: 3, superpeer: 'sp-b', mix: 'mix-0', standby: 'mix-1' },
   ];
   assert.deepEqual(channelsOf({ ...ZONE, roster }), dealt);
   assert.deepEqual(channelsOf({ ...ZONE, roster: roster.toReversed() }), dealt);
   assert.deepEqual(channelsOf({ ...ZONE, roster: roster.filter(({ role }) => role !== 'mix') }), []);
+});
+
+test('no mix stands by in a zone of one mix, nor where the paper is to be compared with', () => {
+  const roster = twoMixes();
+  const standbys = (zone: DirectoryZone) => channelsOf(zone).map(({ standby }) => standby);
+  assert.deepEqual(standbys({ ...ZONE, roster: roster.filter(({ id }) => id !== 'mix-1') }), Array(3).fill(undefined));
+  assert.deepEqual(
+    standbys({ ...ZONE, roster, params: { ...ZONE.params, assignment: 'paper' } }),
+    Array(3).fill(undefined),
+  );
+});
+
+test('serves a channel by its standby mix while its own is gone, and as before when that is back', () => {
+  const keys: Record<string, Identity> = {};
+  for (const [index, id] of ['mix-0', 'mix-1', 'sp-a', 'sp-b'].entries()) keys[id] = identity(20 + index);
+  const roster = twoMixes((id) => text(keys[id].publicKey));
+  const served = new Directory(
+    {
+      role: 'directory',
+      id: 'd',
+      listen: { port: 1 },
+      metrics: { port: 2 },
+      epochSeconds: 900,
+      zones: [{ ...ZONE, roster }],
+    },
+    new Map([['eu', ROOT]]),
+  );
+  const register = (nowMs: number, ...who: string[]) => {
+    for (const id of who) {
+      const linkKey = text(keys[id].link.publicKey);
+      const signed = signDescriptor(keys[id], {
+        zone: 'eu',
+        id,
+        endpoint: '10.0.0.1:7000',
+        linkKey,
+        boot: 1,
+        issuedAt: nowMs,
+      });
+      assert.equal(served.register(nowMs, 'eu', signed), 'accepted');
+    }
+  };
+  const channel = (nowMs: number) => consensusOf(view(served, nowMs)).channels[0];
+  register(START_MS, 'mix-1', 'sp-a', 'sp-b');
+  assert.deepEqual(channel(START_MS), { id: 1, superpeer: 'sp-a', mix: 'mix-1' });
+  register(START_MS + 1, 'mix-0');
+  assert.deepEqual(channel(START_MS + 1), { id: 1, superpeer: 'sp-a', mix: 'mix-0', standby: 'mix-1' });
+});
+
+test('the consensus says that a node drains when the roster does', () => {
+  const drains = (draining?: boolean) => {
+    const roster = [{ ...ZONE.roster[0], ...(draining !== undefined && { draining }) }];
+    const served = new Directory(
+      {
+        role: 'directory',
+        id: 'd',
+        listen: { port: 1 },
+        metrics: { port: 2 },
+        epochSeconds: 900,
+        zones: [{ ...ZONE, roster }],
+      },
+      new Map([['eu', ROOT]]),
+    );
+    served.register(START_MS, 'eu', descriptor('eu-mix-0', START_MS));
+    return consensusOf(view(served, START_MS)).nodes[0].draining;
+  };
+  assert.deepEqual([drains(), drains(false), drains(true)], [false, false, true]);
+});
+
+function verdict(change: Partial<ZoneVerdict> = {}, by: Id = 'eu-mix-0'): SignedText {
+  const said = { zone: 'eu', mix: 'eu-mix-0', superpeer: 'eu-sp', reason: 'sum', issuedAt: START_MS };
+  return signVerdict(NODES[by], { ...said, ...change });
+}
+
+test('a superpeer that a mix of the roster has expelled is in no consensus, nor are its channels, however often it registers', () => {
+  const served = directory();
+  registerAll(served, START_MS);
+  assert.equal(served.expelled(), 0);
+  assert.equal(served.judge(START_MS, 'eu', verdict()), 'accepted');
+  assert.equal(served.judge(START_MS, 'eu', verdict()), 'accepted', 'again, as after an answer that was lost');
+  assert.equal(served.expelled(), 1);
+  registerAll(served, START_MS + 1);
+  assert.deepEqual(ids(served, START_MS + 1), ['eu-mix-0', 'eu-rendezvous-0']);
+  assert.deepEqual(consensusOf(view(served, START_MS + 1)).channels, []);
+});
+
+test('a verdict counts only if a mix of this zone has signed it, now, on a superpeer of this zone', () => {
+  const rows: [string, SignedText, string, string][] = [
+    ['of no mix', verdict({ mix: 'eu-rendezvous-0' }, 'eu-rendezvous-0'), 'eu', 'not-in-roster'],
+    ['of the superpeer itself', verdict({ mix: 'eu-sp' }, 'eu-sp'), 'eu', 'not-in-roster'],
+    ['in a mix’s name', verdict({}, 'eu-sp'), 'eu', 'bad-signature'],
+    ['on a mix', verdict({ superpeer: 'eu-mix-0' }), 'eu', 'not-in-roster'],
+    ['of another zone', verdict({ zone: 'na' }), 'eu', 'bad-signature'],
+    ['to another zone', verdict(), 'na', 'unknown-zone'],
+    ['from long ago', verdict({ issuedAt: START_MS - SKEW_MS - 1 }), 'eu', 'stale'],
+    ['that is none', { text: '{}', signature: '' }, 'eu', 'malformed'],
+    [
+      'whose signature was made for a descriptor',
+      signText(NODES['eu-mix-0'], 'herd-descriptor-v1', verdict().text),
+      'eu',
+      'bad-signature',
+    ],
+  ];
+  for (const [what, signed, zone, result] of rows) {
+    const served = directory();
+    registerAll(served, START_MS);
+    assert.equal(served.judge(START_MS, zone, signed), result, what);
+    assert.equal(served.expelled(), 0, what);
+    assert.equal(consensusOf(view(served, START_MS)).channels.length, 2, what);
+  }
+});
+
+test('a directory that has just started says what it still gathers, but not for ever', () => {
+  const served = directory();
+  assert.equal(served.gathering(0, START_MS, 'eu'), 'nodes');
+  assert.equal(served.gathering(14_999, START_MS, 'eu'), 'nodes');
+  assert.equal(served.gathering(15_000, START_MS, 'eu'), undefined, 'who has not come by then does not count');
+  assert.equal(served.gathering(0, START_MS, 'na'), undefined, 'a zone that is not served here');
 });

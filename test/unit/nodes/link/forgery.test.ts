@@ -2,10 +2,16 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { DropCounters } from '../../../../nodes/core/drop.ts';
 import { PacketRing } from '../../../../nodes/core/ring.ts';
-import type { Endpoint } from '../../../../nodes/core/units.ts';
+import { type Endpoint, SECOND_US } from '../../../../nodes/core/units.ts';
 import { DhKeyPair } from '../../../../nodes/crypto/keys.ts';
 import { Links } from '../../../../nodes/link/links.ts';
-import { DATAGRAM_BYTES_MAX, TICK_US } from '../../../../nodes/wire/constants.ts';
+import {
+  DATAGRAM_BYTES_MAX,
+  LINK_COOKIE_BYTES,
+  LINK_INIT_HEADER_BYTES,
+  LINK_KIND,
+  TICK_US,
+} from '../../../../nodes/wire/constants.ts';
 import { SeededRandom } from '../../../sim/random.ts';
 
 /** An attacker who sees the link's datagrams, and so its indexes, and can send to both ends. */
@@ -13,13 +19,13 @@ const PEER = 77 as Endpoint;
 const ATTACKER = 66 as Endpoint;
 const ring = () => new PacketRing(8, DATAGRAM_BYTES_MAX);
 
-function end(seed: string) {
+function end(seed: string, linksMax = 4) {
   const random = new SeededRandom(seed);
   const secret = Buffer.alloc(32);
   random.fill(secret);
   const key = new DhKeyPair(secret);
   const drops = new DropCounters();
-  const links = new Links<string>({ self: key, entropy: random.fill, drops, admit: () => 'peer', linksMax: 4 });
+  const links = new Links<string>({ self: key, entropy: random.fill, drops, admit: () => 'peer', linksMax });
   return { key, drops, links };
 }
 
@@ -75,4 +81,70 @@ test('a copied INIT is not answered and does not undo the session that waits for
   data.bytes.write('hello', alice.links.reserve(link, data));
   alice.links.send(link, data, 5);
   assert(bob.links.receive(3, arriving(data, PEER), 0, ring()), 'the first datagram of the true initiator opens');
+});
+
+/** A COOKIE for the handshake with `index`, from somebody who has read the index and forges the address. */
+function forgedCookie(index: number, from: Endpoint, byte: number): PacketRing {
+  const forged = ring();
+  forged.bytes.fill(byte, 0, LINK_INIT_HEADER_BYTES + LINK_COOKIE_BYTES);
+  forged.bytes.writeUInt32BE(LINK_KIND.cookie * 0x100_0000 + index, 0);
+  forged.push(from, LINK_INIT_HEADER_BYTES + LINK_COOKIE_BYTES);
+  return arriving(forged, from);
+}
+
+test('a forged COOKIE brings one INIT forward, a second none, and the link comes up as if there were none', () => {
+  const alice = end('alice');
+  const bob = end('bob');
+  const link = alice.links.connect(0, 'bob', bob.key.publicKey, PEER)!;
+  const init = ring();
+  alice.links.tick(0, init, () => {});
+  const index = init.bytes.readUIntBE(1, 3);
+  const answers = ring();
+  alice.links.receive(1, forgedCookie(index, ATTACKER, 9), 0, answers);
+  alice.links.receive(1, forgedCookie(index ^ 1, PEER, 9), 0, answers);
+  assert.equal(answers.count, 0, 'from elsewhere, or for no handshake of ours');
+  alice.links.receive(1, forgedCookie(index, PEER, 9), 0, answers);
+  assert.equal(answers.count, 1);
+  for (let byte = 0; byte < 10; byte += 1) alice.links.receive(2, forgedCookie(index, PEER, byte), 0, answers);
+  assert.equal(answers.count, 1);
+  assert.equal(alice.drops.get('cookie_stray'), 12);
+  const responses = ring();
+  bob.links.receive(3, arriving(init, PEER), 0, responses);
+  bob.links.receive(3, arriving(answers, PEER), 0, responses);
+  assert.equal(responses.count, 1, 'it is the same handshake: taken once');
+  alice.links.receive(4, arriving(responses, PEER), 0, ring());
+  assert(alice.links.isUp(link));
+});
+
+test('after a forged COOKIE the true one is heard at the next try', () => {
+  const alice = end('alice');
+  const bob = end('bob', 256);
+  const link = alice.links.connect(0, 'bob', bob.key.publicKey, PEER)!;
+  let upAt = 0;
+  for (let now = 0; upAt === 0 && now < 2 * SECOND_US; now += TICK_US) {
+    // Handshakes enough, so that Bob asks for a cookie all the time.
+    for (let i = 0; i < 9; i += 1) {
+      const other = end(`other ${now} ${i}`);
+      const init = ring();
+      other.links.connect(now, 'bob', bob.key.publicKey, PEER);
+      other.links.tick(now, init, () => {});
+      bob.links.receive(now, arriving(init, (ATTACKER + i) as Endpoint), 0, ring());
+    }
+    const out = ring();
+    alice.links.tick(now, out, () => {});
+    if (out.count > 0 && now === 0) {
+      const sent = ring();
+      alice.links.receive(now, forgedCookie(out.bytes.readUIntBE(1, 3), PEER, 9), 0, sent);
+      assert.equal(sent.count, 1);
+    }
+    for (let hop = 0, toBob = out; toBob.count > 0 && hop < 3; hop += 1) {
+      const toAlice = ring();
+      bob.links.receive(now, arriving(toBob, PEER), 0, toAlice);
+      toBob = ring();
+      for (let i = 0; i < toAlice.count; i += 1) alice.links.receive(now, arriving(toAlice, PEER), i, toBob);
+    }
+    if (alice.links.isUp(link)) upAt = now;
+    bob.links.tick(now, ring(), () => {});
+  }
+  assert(upAt > 0 && upAt < SECOND_US, `up after ${upAt / SECOND_US} s`);
 });

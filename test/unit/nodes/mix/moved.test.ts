@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { Network } from '../support/network.ts';
+import { Network } from '../../../sim/zones.ts';
 
 test('a channel that moves to another superpeer can be used there', () => {
   const network = new Network('moved', [{ name: 'eu', superpeers: 2 }]);

@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import type { Rendezvous } from '../../../../nodes/rendezvous/rendezvous.ts';
+import { Network } from '../../../sim/zones.ts';
 import { call } from '../support/calls.ts';
-import { Network } from '../support/network.ts';
 
 /** What a rendezvous must forget when a node that it has circuits or legs with starts anew. */
-const circuitsOf = (network: Network) => (network.nodes.get('eu-rendezvous-1')!.machine as Rendezvous).circuits();
+const circuitsOf = (network: Network) => network.rendezvous('eu').machine.circuits();
 
 test('after a restart of the caller’s rendezvous a call reaches whom it is placed to', () => {
   const network = new Network('caller side', [{ name: 'eu' }, { name: 'na', superpeers: 2 }]);
@@ -16,8 +15,8 @@ test('after a restart of the caller’s rendezvous a call reaches whom it is pla
   assert.equal(call(network, caller, first), 'up');
   network.run(1);
   network.restart('eu-rendezvous-1');
-  assert(network.run(10, () => !caller.machine.attached));
-  assert(network.attach([caller], 10));
+  caller.machine.hangUp();
+  assert(network.run(10, () => caller.machine.callState === 'idle'));
   assert.equal(call(network, caller, second, 20), 'up');
 });
 

@@ -1,24 +1,25 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { assertWhole, call, listener, speaker } from '../support/calls.ts';
-import { Network } from '../support/network.ts';
+import { Listener } from '../../../sim/talk.ts';
+import { Network } from '../../../sim/zones.ts';
+import { assertWhole, call, givenUp } from '../support/calls.ts';
 
 test('twenty clients share a channel and one of them speaks: nothing that the others send garbles it', () => {
   const network = new Network('twenty-1', [{ name: 'eu' }, { name: 'na' }]);
   const many = Array.from({ length: 20 }, () => network.addClient('eu'));
   const callee = network.addClient('na');
   assert(network.attach(undefined, 60), 'all attach');
-  assert.equal(network.mix('eu').clients(), 20);
+  assert.equal(network.mix('eu').machine.clients(), 20);
   const caller = many[7];
-  const atCaller = listener();
-  const atCallee = listener();
-  caller.machine.voice = { ...atCaller, next: speaker().next };
-  callee.machine.voice = { ...atCallee, next: speaker().next };
-  const before = network.givenUp();
+  const atCaller = new Listener(network.world);
+  const atCallee = new Listener(network.world);
+  caller.machine.voice = atCaller.voice;
+  callee.machine.voice = atCallee.voice;
+  const before = givenUp(network);
   assert.equal(call(network, caller, callee), 'up');
   network.run(5);
-  for (const { frames } of [atCaller, atCallee]) assertWhole(frames, 225, network.givenUp() - before);
-  const { drops } = network.nodes.get('eu-mix-1')!;
+  for (const heard of [atCaller, atCallee]) assertWhole(heard, 225, givenUp(network) - before);
+  const { drops } = network.mix('eu');
   assert.deepEqual([drops.get('coding_collision'), drops.get('bad_manifest'), drops.get('bad_tag')], [0, 0, 0]);
   for (const other of many) if (other !== caller) assert.equal(other.machine.callState, 'idle');
 });

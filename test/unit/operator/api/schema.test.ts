@@ -24,7 +24,7 @@ test('emission names every unbounded list and string, and what is not structural
 
 test('the Zone’s schema has its bounds, defaults and rules', () => {
   const schema = schemaOf('Zone');
-  assert.deepEqual(at(schema, 'spec.clientsPerChannel').minimum, 2);
+  assert.deepEqual(at(schema, 'spec.clientsPerChannel').minimum, 1);
   assert.equal(at(schema, 'spec.epochSeconds').default, 900);
   assert.deepEqual(at(schema, 'spec.profile').enum, ['A', 'B']);
   const peers = at(schema, 'spec.peers');

@@ -1,0 +1,11 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { handshakes, relayCells, voiceCells } from './cells.ts';
+import { fuzz } from './target.ts';
+import { FUZZ_MS } from './time.ts';
+
+for (const target of [relayCells, voiceCells, handshakes]) {
+  test(`${target.name}: ${target.property}`, () => {
+    assert(fuzz(target, FUZZ_MS / 2).inputs > 0);
+  });
+}

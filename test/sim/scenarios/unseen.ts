@@ -1,0 +1,83 @@
+import { type Endpoint, SECOND_US } from '../../../nodes/core/units.ts';
+import { Pair } from '../pair.ts';
+import { Checker, type Scenario } from '../scenario.ts';
+
+/** Who carried the call in the run with one: the same are hit in the run without. */
+interface Carriers {
+  readonly callersSuperpeer: string;
+  readonly calleesSuperpeer: string;
+  readonly callersRendezvous: string;
+}
+type Event = (pair: Pair, carriers: Carriers) => void;
+
+const ANOTHER_ADDRESS = 100 * 65536;
+const SLEEP_US = 30 * SECOND_US;
+
+const EVENTS: Readonly<Record<string, Event>> = {
+  'superpeer-death': ({ network }, { callersSuperpeer, calleesSuperpeer }) => {
+    network.kill(callersSuperpeer);
+    network.kill(calleesSuperpeer);
+  },
+  'mix-death': ({ network }) => network.kill('eu-mix-1'),
+  'mix-restart': ({ network }) => network.restart('eu-mix-1', SECOND_US),
+  'mix-pause': ({ network }) => network.world.pause(network.mix('eu', 1).host, 2 * SECOND_US),
+  'rendezvous-death': ({ network }, { callersRendezvous }) => network.kill(callersRendezvous),
+  'rendezvous-restart': ({ network }, { callersRendezvous }) => network.restart(callersRendezvous),
+  'mix-drain': ({ network }) => network.announce('eu-mix-1', { draining: true }),
+  'superpeer-drain': ({ network }, { callersSuperpeer }) => network.announce(callersSuperpeer, { draining: true }),
+  partition: ({ network }) => {
+    network.world.after(3 * SECOND_US, network.world.partition(network.hostsOf('eu'), network.hostsOf('na')));
+  },
+  rebinding: ({ network, caller: { host } }) =>
+    network.world.rebind(host, (host.endpoint + ANOTHER_ADDRESS) as Endpoint),
+  sleep: ({ network, caller }) => network.world.sleep(caller.host, SLEEP_US),
+};
+
+/** Every datagram by instant and link; of those that a node sends at once, the order is not kept. */
+function watch(seed: string, event: Event, seconds: number, check: Checker, known: Carriers | undefined) {
+  const pair = new Pair(seed, check, { choices: 4, within: { loss: 0.002 } });
+  const { network, caller } = pair;
+  const seen: string[] = [];
+  network.world.observe = ({ at, from, to, length }) => seen.push(`${at} ${from} ${to} ${length}`);
+  pair.begin(known === undefined);
+  const channels = pair.channels();
+  const carriers = known ?? {
+    callersSuperpeer: `eu-superpeer-${channels.caller}`,
+    calleesSuperpeer: `na-superpeer-${channels.callee}`,
+    callersRendezvous: pair.rendezvous('eu')!,
+  };
+  const talked = pair.talking;
+  event(pair, carriers);
+  network.run(seconds);
+  caller.machine.hangUp();
+  network.run(3);
+  return { seen: seen.sort(), carriers, talked };
+}
+
+function scenario(name: string, set: Scenario['set']): Scenario {
+  return {
+    name: `unseen-${name}`,
+    property:
+      `Through ${name.replace('-', ' ')}, whoever sees every datagram on every link, with its time, ends and length, ` +
+      'sees exactly the same whether the two are in a call, which has to find another way, or nobody says anything.',
+    set,
+    // A dead superpeer's clients come back within 30 s, and one sleeps for 30.
+    minutes: name === 'sleep' || name === 'superpeer-death' ? 0.7 : 0.2,
+    run: (seed, minutes) => {
+      const check = new Checker();
+      const busy = watch(seed, EVENTS[name]!, minutes * 60, check, undefined);
+      const idle = watch(seed, EVENTS[name]!, minutes * 60, check, busy.carriers);
+      check.expect(busy.talked && !idle.talked, 'the one run must have a call and the other none');
+      const sightings = Math.max(busy.seen.length, idle.seen.length);
+      const differences = busy.seen.filter((sighting, index) => sighting !== idle.seen[index]).length;
+      check.expect(
+        differences === 0 && busy.seen.length === idle.seen.length,
+        `${differences} of ${sightings} sightings differ`,
+      );
+      return { violations: check.violations, facts: { sightings, differences } };
+    },
+  };
+}
+
+const SHORT = new Set(['superpeer-death', 'mix-death', 'superpeer-drain']);
+export const unseen = Object.keys(EVENTS).map((name) => scenario(name, SHORT.has(name) ? 'short' : 'long'));
