@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict';
+import path from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Deployment } from './deployment.ts';
+
+/** The real daemons on real sockets: calls over what fails, and without UDP. */
+interface Status {
+  readonly attached: boolean;
+  readonly transport: 'udp' | 'tcp';
+  readonly contact: string;
+  readonly call: string;
+}
+interface Recorded {
+  readonly setupMs: number;
+  readonly lossRatio: number;
+}
+
+const ATTACH_MS = 60_000;
+const SECONDS = 12;
+/** A call is let run this long before something is killed under it. */
+const UNDISTURBED_MS = 4_000;
+/** Two seconds without sound, and what a busy machine loses besides. */
+const LOSS_MAX = 3 / SECONDS;
+
+const params = {
+  profile: 'A',
+  clientsPerChannel: 10,
+  meshCellsPerTick: 4,
+  attachmentsPerClient: 3,
+  assignment: 'augment',
+  directClients: 0,
+} as const;
+
+async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
+  const end = Date.now() + ATTACH_MS;
+  while (!(await holds().catch(() => false))) {
+    if (Date.now() > end) throw new Error(`not within ${ATTACH_MS / 1000} s: ${what}`);
+    await sleep(500);
+  }
+}
+
+describe('daemons on sockets', { skip: process.getuid?.() !== 0 && 'needs root for a network namespace' }, () => {
+  const deployment = new Deployment();
+  let contact = '';
+  const status = (id: string) => deployment.control<Status>(id, 'status');
+  const attached = (id: string) => until(`${id} attached`, async () => (await status(id)).attached);
+  const record = (caller: string, seconds: number) => {
+    const file = path.join(deployment.folder, `${caller}.wav`);
+    return deployment.control<Recorded>(caller, 'call', contact, '--seconds', String(seconds), '--record', file);
+  };
+
+  before(async () => {
+    const plan = { name: 'eu', mixes: 2, rendezvous: 2, superpeers: 4, channelsPerSuperpeer: 2, params };
+    await deployment.start([plan], AbortSignal.timeout(120_000));
+    for (const id of ['anna', 'bert']) deployment.startClient(id, deployment.zones[0]!);
+    for (const id of ['anna', 'bert']) await attached(id);
+    contact = (await status('bert')).contact;
+    // All three attachments, and not only the first.
+    await sleep(3_000);
+  });
+  after(() => deployment.stop());
+
+  test('a client that UDP does not reach calls over TCP, and says so', async (context) => {
+    const carl = deployment.startClient('carl', deployment.zones[0]!);
+    const rules = deployment.daemons
+      .filter(({ role }) => role === 'superpeer')
+      .flatMap(({ port }) => [
+        `add rule inet herd output udp sport ${carl.port} udp dport ${port} drop`,
+        `add rule inet herd output udp sport ${port} udp dport ${carl.port} drop`,
+      ]);
+    deployment.output('nft', ['add table inet herd']);
+    deployment.output('nft', ['add chain inet herd output { type filter hook output priority 0; }']);
+    for (const rule of rules) deployment.output('nft', rule.split(' '));
+    await attached('carl');
+    assert.equal((await status('carl')).transport, 'tcp');
+    assert.equal((await status('anna')).transport, 'udp');
+    const { lossRatio: loss } = await record('carl', 3);
+    context.diagnostic(`lost ${(loss * 100).toFixed(1)} %`);
+    assert(loss < LOSS_MAX, `lost ${loss}`);
+  });
+
+  for (const role of ['superpeer', 'mix', 'rendezvous'] as const) {
+    test(`a call goes on when a ${role} is killed`, async (context) => {
+      await attached('anna');
+      await attached('bert');
+      const recording = record('anna', SECONDS);
+      await sleep(UNDISTURBED_MS);
+      deployment.daemon(`eu-${role}-1`).child.kill('SIGKILL');
+      const { lossRatio: loss } = await recording;
+      context.diagnostic(`lost ${(loss * 100).toFixed(1)} %`);
+      assert(loss < LOSS_MAX, `lost ${loss}`);
+    });
+  }
+});

@@ -1,0 +1,242 @@
+import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import type { NodeRole, ZoneParams } from '../../nodes/config/consensus.ts';
+import { Identity } from '../../nodes/crypto/keys.ts';
+
+/**
+ * Zones of the real daemons on real sockets, without a cluster: one process per node, all on the loopback of a network
+ * namespace of their own, which goes away with them.
+ */
+export interface ZonePlan {
+  readonly name: string;
+  readonly mixes?: number;
+  readonly rendezvous?: number;
+  readonly superpeers?: number;
+  readonly channelsPerSuperpeer?: number;
+  readonly params: ZoneParams;
+}
+
+export interface Daemon {
+  readonly id: string;
+  readonly role: NodeRole | 'directory' | 'client';
+  readonly port: number;
+  readonly metricsPort: number;
+  readonly child: ChildProcess;
+}
+
+export interface ZoneAccess {
+  readonly zone: string;
+  readonly url: string;
+  readonly rootKey: string;
+}
+
+const ADDRESS = '127.0.0.1';
+const ROOT = path.join(import.meta.dirname, '..', '..');
+/** Fetches a URL from inside the namespace, where this process is not. */
+const GET = `const answer = await fetch(process.argv[1], { signal: AbortSignal.timeout(5000) });
+if (!answer.ok) process.exit(1);
+process.stdout.write(await answer.text());`;
+const READY_MS = 60_000;
+const PEERS_MS = 30_000;
+
+export class Deployment {
+  readonly namespace = `herd-${process.pid}-${randomBytes(2).toString('hex')}`;
+  readonly folder = mkdtempSync(path.join(tmpdir(), 'herd-sockets-'));
+  readonly daemons: Daemon[] = [];
+  readonly zones: ZoneAccess[] = [];
+  #port = 20_000;
+
+  constructor() {
+    execFileSync('ip', ['netns', 'add', this.namespace]);
+    this.#inside('ip', ['link', 'set', 'lo', 'up']);
+  }
+
+  /** Starts every node of the zones and waits until all links are up. */
+  async start(plans: readonly ZonePlan[], signal: AbortSignal): Promise<void> {
+    const prepared = plans.map((plan) => this.#prepare(plan));
+    const served = prepared.map(({ zone, rootKey, url }) => ({ zone, url, rootKey }));
+    for (const { zone, url, rootKey, directoryPort, rootSeed, roster, plan } of prepared) {
+      const config = {
+        role: 'directory',
+        id: `${zone}-directory`,
+        listen: { port: directoryPort },
+        epochSeconds: 900,
+        zones: [
+          {
+            zone,
+            provider: 'lab',
+            jurisdiction: 'EU',
+            params: plan.params,
+            roster: roster.map(({ seed: _seed, ...entry }) => entry),
+            peers: served.filter((other) => other.zone !== zone),
+          },
+        ],
+      };
+      this.#spawn('directory', config, new Map([[zone, rootSeed]]));
+      this.zones.push({ zone, url, rootKey });
+      for (const { id, role, seed } of roster) {
+        const node = { role, id, zone, directory: { url, rootKey }, listen: { port: this.#nextPort() } };
+        this.#spawn(role, node, new Map([['identity', seed]]));
+      }
+    }
+    await this.#untilReady(signal);
+    await this.#untilPeersKnown(signal);
+  }
+
+  /** Starts a client of a zone as a daemon of its own. */
+  startClient(id: string, { zone, url, rootKey }: ZoneAccess): Daemon {
+    const control = { port: this.#nextPort() };
+    const directory = { url, rootKey };
+    const config = { role: 'client', id, zone, directory, listen: { port: this.#nextPort() }, control };
+    this.#spawn('client', config, new Map([['identity', randomBytes(32)]]));
+    return this.daemon(id);
+  }
+
+  /** What a person does at a client, over its control interface; throws the client's words if it refuses. */
+  async control<T>(id: string, ...words: readonly string[]): Promise<T> {
+    const script = path.join(ROOT, 'nodes', 'client', 'ctl.ts');
+    const args = ['netns', 'exec', this.namespace, process.execPath, script, ...words];
+    const env = { ...process.env, HERD_FOLDER: path.join(this.folder, id) };
+    const { stdout } = await promisify(execFile)('ip', args, { env });
+    return JSON.parse(stdout) as T;
+  }
+
+  /** Runs a script of the repository inside the namespace. */
+  run(script: string, argument: unknown): ChildProcess {
+    const args = ['netns', 'exec', this.namespace, process.execPath, path.join(ROOT, script), JSON.stringify(argument)];
+    return spawn('ip', args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  }
+
+  /** A command's output from inside the namespace. */
+  output(program: string, args: readonly string[]): string {
+    return execFileSync('ip', ['netns', 'exec', this.namespace, program, ...args], { encoding: 'utf8' });
+  }
+
+  daemon(id: string): Daemon {
+    const found = this.daemons.find((daemon) => daemon.id === id);
+    if (!found) throw new Error(`no daemon ${id}; there are ${this.daemons.map((daemon) => daemon.id).join(', ')}`);
+    return found;
+  }
+
+  log(id: string): string {
+    return readFileSync(path.join(this.folder, id, 'log'), 'utf8');
+  }
+
+  /** Ends everything that was started and removes the namespace. */
+  async stop(): Promise<void> {
+    const ends = this.daemons.map(({ child }) => new Promise((resolve) => child.once('close', resolve)));
+    const alive = this.daemons.map(({ child }) => child.exitCode === null && child.signalCode === null);
+    for (const { child } of this.daemons) child.kill('SIGKILL');
+    await Promise.all(ends.filter((_end, index) => alive[index]));
+    execFileSync('ip', ['netns', 'delete', this.namespace]);
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  #prepare(plan: ZonePlan) {
+    const { name: zone } = plan;
+    const rootSeed = randomBytes(32);
+    const directoryPort = this.#nextPort();
+    const node = (role: NodeRole, number: number, more: object = {}) => {
+      const seed = randomBytes(32);
+      const identityKey = new Identity(seed).publicKey.toString('base64');
+      return { id: `${zone}-${role}-${number}`, role, identityKey, seed, ...more };
+    };
+    const several = <T>(count: number, make: (number: number) => T) =>
+      Array.from({ length: count }, (_value, index) => make(index + 1));
+    const channels = plan.channelsPerSuperpeer ?? 1;
+    const roster = [
+      ...several(plan.mixes ?? 1, (number) => node('mix', number)),
+      ...several(plan.rendezvous ?? 1, (number) => node('rendezvous', number)),
+      ...several(plan.superpeers ?? 1, (number) => node('superpeer', number, { channels })),
+    ];
+    const rootKey = new Identity(rootSeed).publicKey.toString('base64');
+    return { zone, plan, rootSeed, rootKey, roster, directoryPort, url: `http://${ADDRESS}:${directoryPort}` };
+  }
+
+  #spawn(
+    role: Daemon['role'],
+    config: { readonly id: string; readonly listen: { readonly port: number } },
+    seeds: ReadonlyMap<string, Buffer>,
+  ): void {
+    const { id } = config;
+    const folder = path.join(this.folder, id);
+    const metricsPort = this.#nextPort();
+    mkdirSync(path.join(folder, 'config'), { recursive: true });
+    mkdirSync(path.join(folder, 'keys'));
+    writeFileSync(
+      path.join(folder, 'config', 'node.json'),
+      JSON.stringify({ ...config, metrics: { port: metricsPort } }),
+    );
+    for (const [name, seed] of seeds) writeFileSync(path.join(folder, 'keys', name), seed.toString('base64'));
+    const log = openSync(path.join(folder, 'log'), 'a');
+    const args = ['netns', 'exec', this.namespace, process.execPath, path.join(ROOT, 'nodes', role, 'main.ts')];
+    const env = { ...process.env, HERD_FOLDER: folder, POD_IP: ADDRESS };
+    const child = spawn('ip', args, { stdio: ['ignore', log, log], env });
+    this.daemons.push({ id, role, port: config.listen.port, metricsPort, child });
+  }
+
+  async #untilReady(signal: AbortSignal): Promise<void> {
+    const end = Date.now() + READY_MS;
+    for (const daemon of this.daemons) {
+      while (!this.#isReady(daemon)) {
+        signal.throwIfAborted();
+        if (daemon.child.exitCode !== null || Date.now() > end)
+          throw new Error(`${daemon.id} did not get ready:\n${this.log(daemon.id)}`);
+        await sleep(250);
+      }
+    }
+  }
+
+  /** Every directory has the consensus of every other zone. */
+  async #untilPeersKnown(signal: AbortSignal): Promise<void> {
+    const end = Date.now() + PEERS_MS;
+    for (const { zone, url } of this.zones) {
+      for (;;) {
+        const known = this.#peersOf(`${url}/v1/zones/${zone}/view`);
+        if (known === this.zones.length - 1) break;
+        signal.throwIfAborted();
+        if (Date.now() > end) throw new Error(`zone ${zone} does not know its peers`);
+        await sleep(500);
+      }
+    }
+  }
+
+  /** 0 while the directory does not answer. */
+  #peersOf(url: string): number {
+    try {
+      return (JSON.parse(this.#get(url)) as { peers: unknown[] }).peers.length;
+    } catch {
+      return 0;
+    }
+  }
+
+  #isReady({ metricsPort }: Daemon): boolean {
+    try {
+      this.#get(`http://${ADDRESS}:${metricsPort}/readyz`);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  #get(url: string): string {
+    return this.#inside(process.execPath, ['--input-type=module', '--eval', GET, url]);
+  }
+
+  #inside(program: string, args: readonly string[]): string {
+    return execFileSync('ip', ['netns', 'exec', this.namespace, program, ...args], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+  }
+
+  #nextPort(): number {
+    this.#port += 1;
+    return this.#port;
+  }
+}
