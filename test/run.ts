@@ -77,6 +77,11 @@ function add(total: Tally, more: Tally): void {
 async function main(): Promise<number> {
   const total: Tally = { passed: 0, failed: 0, skipped: 0 };
   const bin = (name: string) => path.join(root, 'node_modules', '.bin', name);
+  const fastOnly = process.argv.includes('--fast');
+  const prerequisites = fastOnly ? undefined : await checkPrerequisites();
+  const canRunCluster = prerequisites !== undefined && prerequisites.problems.length === 0;
+  const progress = new Progress(process.stderr);
+  if (canRunCluster && prerequisites.packages.length > 0) await installPackages(prerequisites.packages, progress);
   // Without it everything would still run, on the slower twin, and the native part would go untested.
   const native = ['sh', path.join(root, 'nodes', 'native', 'build.sh')];
   for (const check of [native, [bin('tsc')], [bin('biome'), 'ci', '--error-on-warnings']]) {
@@ -88,11 +93,6 @@ async function main(): Promise<number> {
         : { passed: 0, failed: 1, skipped: 0 },
     );
   }
-  const fastOnly = process.argv.includes('--fast');
-  const prerequisites = fastOnly ? undefined : await checkPrerequisites();
-  const canRunCluster = prerequisites !== undefined && prerequisites.problems.length === 0;
-  const progress = new Progress(process.stderr);
-  if (canRunCluster && prerequisites.packages.length > 0) await installPackages(prerequisites.packages, progress);
   add(total, await suite(testFiles(FAST), {}, false));
   if (!fastOnly) add(total, await suite(testFiles(WITH_SOCKETS), {}, true));
   if (canRunCluster) {
