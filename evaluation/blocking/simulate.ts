@@ -32,6 +32,8 @@ export interface BlockingOptions {
   /** From hang-up to a free channel: of the caller, who hangs up, and of the callee. */
   readonly releaseSeconds: number;
   readonly calleeReleaseSeconds: number;
+  /** `augment` moves a call at most once in this time. */
+  readonly movePauseSeconds: number;
   /** Uniform in [0, 1). */
   readonly random: () => number;
 }
@@ -70,6 +72,8 @@ class Zone {
   /** Channel of each client, or NONE. */
   readonly #held: Int32Array;
   readonly #heldSince: Float64Array;
+  /** By client: when its call was moved for another's sake. */
+  readonly #movedAt: Float64Array;
   readonly #busy: Uint8Array;
   readonly #rank: Float64Array;
   readonly #schedule = new Schedule();
@@ -93,6 +97,7 @@ class Zone {
     this.#holder = new Int32Array(this.#channels).fill(NONE);
     this.#held = new Int32Array(clients).fill(NONE);
     this.#heldSince = new Float64Array(clients);
+    this.#movedAt = new Float64Array(clients).fill(Number.NEGATIVE_INFINITY);
     this.#busy = new Uint8Array(clients);
     this.#rank = Float64Array.from({ length: this.#channels }, () => random());
     const calls = Math.ceil(clients / 2);
@@ -213,6 +218,7 @@ class Zone {
     if (channel !== NONE) this.#hold(client, channel);
     else if (this.#options.mode !== 'augment' || !this.#augment(client)) return false;
     this.#heldSince[client] = this.#now;
+    this.#movedAt[client] = Number.NEGATIVE_INFINITY;
     return true;
   }
 
@@ -246,7 +252,7 @@ class Zone {
 
   /** Breadth-first search for the shortest augmenting path; everybody on it moves by one. */
   #augment(client: number): boolean {
-    const { attachments } = this.#options;
+    const { attachments, movePauseSeconds } = this.#options;
     /** By channel: who would take it. */
     const by = new Map<number, number>();
     const queue = [client];
@@ -257,8 +263,9 @@ class Zone {
         if (channel === NONE || by.has(channel)) continue;
         by.set(channel, mover);
         const holder = this.#holder[channel]!;
-        if (holder !== NONE) queue.push(holder);
-        else {
+        if (holder !== NONE) {
+          if (this.#now - this.#movedAt[holder]! >= movePauseSeconds) queue.push(holder);
+        } else {
           this.#shift(client, channel, by);
           return true;
         }
@@ -274,6 +281,7 @@ class Zone {
       this.#hold(mover, channel);
       if (mover === client) return;
       this.#moves += 1;
+      this.#movedAt[mover] = this.#now;
       this.#holder[left] = NONE;
       channel = left;
     }

@@ -41,6 +41,8 @@ const REJOIN_SECOND_TICKS = 5;
 const FIRST_WAY_SETUPS = 5;
 /** END is said for half a second: longer than a stall that empties queues, shorter than anybody redials. */
 const END_TICKS = 25;
+/** Without a channel END cannot be said; the other side misses us then, and the user may call again. */
+const END_UNSAID_TICKS = 100;
 /** Clocks of two clients may differ by 5 minutes each way (network.md 6, case 9). */
 const E1_AGE_MS = 10 * 60 * 1000;
 /** BOUNDED: callers whose last E1 is remembered; the longest unheard makes room. */
@@ -96,7 +98,7 @@ type CallState =
       heardAt: Micros;
     }
   /** Says END a few times. */
-  | { readonly kind: 'ending'; readonly route: Route; ticks: number };
+  | { readonly kind: 'ending'; readonly route: Route; ticks: number; unsaidTicks: number };
 
 export type CallEnd = 'hung-up' | 'peer-hung-up' | 'no-channel' | 'not-answered' | 'declined' | 'cancelled' | 'lost';
 
@@ -218,6 +220,10 @@ export class Signalling {
         return;
       case 'talking':
         if (now - call.heardAt > CALL_SILENCE_US) this.#end(call.route, 'lost');
+        return;
+      case 'ending':
+        if (!granted) call.unsaidTicks += 1;
+        if (call.unsaidTicks > END_UNSAID_TICKS) this.#call = { kind: 'idle' };
         return;
       default:
         return;
@@ -416,7 +422,7 @@ export class Signalling {
   }
 
   #end(route: Route, reason: CallEnd): void {
-    this.#call = { kind: 'ending', route, ticks: 0 };
+    this.#call = { kind: 'ending', route, ticks: 0, unsaidTicks: 0 };
     this.#options.tell({ kind: 'call-ended', reason });
   }
 

@@ -62,7 +62,8 @@ function provenBytes(bytes: Buffer): { first: number; end: number } | undefined 
 
 /** A datagram that verifies nowhere. */
 function hostile(random: SeededRandom, captured: readonly Buffer[]): Buffer {
-  const bytes = Buffer.from(random.pick(captured));
+  const original = random.pick(captured);
+  const bytes = Buffer.from(original);
   const { first, end } = provenBytes(bytes) ?? { first: 0, end: bytes.length };
   switch (random.below(6)) {
     case 0: {
@@ -84,6 +85,8 @@ function hostile(random: SeededRandom, captured: readonly Buffer[]): Buffer {
     const at = first + random.below(end - first);
     bytes[at] = (bytes[at]! + 1 + random.below(255)) & 255;
   }
+  // Two changes of one byte can undo each other.
+  if (bytes.equals(original)) bytes[first]! ^= 1;
   return bytes;
 }
 

@@ -17,12 +17,14 @@ const SUPERPEERS = 4;
 const SLACK = 1.1;
 const HOLD_SECONDS = 5;
 const PATIENCE_SECONDS = 3;
-const SIMULATIONS = 20;
+const SIMULATIONS = 200;
 const Z_95 = 1.96;
 
 /** END for 25 ticks, half a turn of the signals, ten quiet rounds; the callee hears END after one way. */
 const RELEASE_SECONDS = 0.5 + 0.05 + 0.2;
 const RING_AGAIN_SECONDS = 0.2;
+/** As in mix/allocation.ts. */
+const MOVE_PAUSE_SECONDS = 2;
 
 interface Options {
   readonly attachments: number;
@@ -133,7 +135,8 @@ function simulated(options: Options, setUpSeconds: number): BlockingResult[] {
       superpeers: SUPERPEERS,
       channelsPerSuperpeer: channelsFor(options.attachments),
       mode: options.mode,
-      seconds: 2000,
+      // As long as the daemons' run, and like it from an empty zone.
+      seconds: options.seconds,
       callsPerSecond: options.callsPerSecond,
       holdSeconds: HOLD_SECONDS,
       patienceSeconds: PATIENCE_SECONDS,
@@ -142,6 +145,7 @@ function simulated(options: Options, setUpSeconds: number): BlockingResult[] {
       answerSeconds: setUpSeconds / 2,
       releaseSeconds: RELEASE_SECONDS,
       calleeReleaseSeconds: RELEASE_SECONDS - 0.5 + setUpSeconds / 2,
+      movePauseSeconds: MOVE_PAUSE_SECONDS,
       random: () => random.next(),
     });
   });

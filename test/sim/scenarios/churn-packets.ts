@@ -131,7 +131,7 @@ export const churnPackets: Scenario = {
     'superpeers, mixes and rendezvous die and come back. When all have hung up and all nodes are there again, within a ' +
     'minute everybody is whole again and the mixes and rendezvous hold what the attached clients need and nothing besides.',
   set: 'short',
-  minutes: 0.5,
+  minutes: 0.3,
   run: (seed, minutes) => {
     const check = new Checker();
     const turmoil = new Turmoil(seed);

@@ -300,8 +300,8 @@ function run(seed: string, minutes: number, { slotS, windowsS, activities, table
   // Enough windows pass the bar 39 times in 40 and more; a row or two may stay open by luck.
   const open = rows.filter(({ verdict, bar }) => verdict === 'open' && bar === AUC_BAR).length;
   const planted = KINDS.map((kind) => {
-    const links = withLeak(stage.watched(kind, ['calling', 'idle'], SECOND_US), LEAK_US, random);
-    return compareLinks(kind, 'calling + 0.2 ms, idle', links, SECOND_US, random, 'a machine each');
+    const links = withLeak(stage.watched(kind, ['moving', 'idle'], SECOND_US), LEAK_US, random);
+    return compareLinks(kind, 'moving + 0.2 ms, idle', links, SECOND_US, random, 'a machine each');
   });
   for (const { link, verdict, p } of planted)
     check.expect(verdict === 'leaks' && p < 0.05, `0.2 ms planted on ${link} were not found`);
@@ -336,7 +336,7 @@ export const distinguish: Scenario = {
   set: 'short',
   minutes: 0.1,
   run: (seed, minutes) =>
-    run(seed, minutes, { slotS: 30, windowsS: [1], activities: ['idle', 'moving', 'calling'], table: false }),
+    run(seed, minutes, { slotS: 30, windowsS: [1], activities: ['idle', 'moving', 'ringing'], table: false }),
 };
 
 export const distinguishAll: Scenario = {

@@ -95,6 +95,17 @@ test('a call ends at the other side too when one hangs up, whichever it is', () 
   }
 });
 
+test('who hangs up while nothing gets through is free all the same', () => {
+  const network = new Network('unsaid-1', [{ name: 'eu' }, { name: 'na' }]);
+  const [caller, callee] = ['eu', 'na'].map((zone) => network.addClient(zone));
+  assert(network.attach());
+  assert.equal(call(network, caller, callee), 'up');
+  network.kill('eu-superpeer-1');
+  network.run(4);
+  caller.machine.hangUp();
+  assert(network.run(3, () => caller.machine.callState === 'idle'));
+});
+
 test('a client that vanishes is missed within ten seconds, and the other can call again', () => {
   const network = new Network('vanish-1', [{ name: 'eu' }, { name: 'na' }, { name: 'sa' }]);
   const [caller, callee, third] = ['eu', 'na', 'sa'].map((zone) => network.addClient(zone));
