@@ -1,12 +1,12 @@
 import type { Consensus, ConsensusChannel, ConsensusNode } from '../config/consensus.ts';
 import { rendezvousOf } from '../config/contact.ts';
 import type { DropCounters } from '../core/drop.ts';
-import type { Entropy } from '../core/machine.ts';
+import { draw, drawBelow, type Entropy } from '../core/machine.ts';
 import type { PacketRing } from '../core/ring.ts';
 import { MILLISECOND_US, type Micros, SECOND_US } from '../core/units.ts';
 import { AEAD_TAG_BYTES, Aead } from '../crypto/aead.ts';
 import { Generations } from '../crypto/generations.ts';
-import { deriveKey, type Identity, KEY_BYTES, wipe } from '../crypto/keys.ts';
+import { type Identity, KEY_BYTES, wipe } from '../crypto/keys.ts';
 import { CodingKeystream } from '../crypto/keystream.ts';
 import { Handshake, type TransportKeys } from '../crypto/noise.ts';
 import { ReplayWindow } from '../crypto/replay.ts';
@@ -169,7 +169,7 @@ export class Attachments {
   constructor(now: Micros, options: AttachmentsOptions) {
     this.#options = options;
     this.mix = options.mix;
-    this.#session = this.#random(SESSION_BYTES);
+    this.#session = draw(this.#options.entropy, SESSION_BYTES);
     this.#aliveAt = now;
     this.#relayCell = Buffer.alloc(options.geometry.relay);
     this.#mixPlain = Buffer.alloc(options.geometry.mixPlain);
@@ -286,7 +286,7 @@ export class Attachments {
   #link(now: Micros, number: number): void {
     const { links } = this.#options;
     const choices = this.#choices();
-    const place = choices[this.#randomBelow(choices.length)];
+    const place = choices[drawBelow(this.#options.entropy, choices.length)];
     const peer = { attachments: this, number };
     const link = place && links.connect(now, peer, place.via.linkKey, place.via.endpoint);
     if (place && link) this.#states[number] = { kind: 'linking', place, link, since: now };
@@ -336,14 +336,14 @@ export class Attachments {
       remote: this.mix.linkKey,
     });
     // Half of the range, so that a life of ticks never reaches the end of 32 bits.
-    const first = this.#random(4).readUInt32BE(0) >>> 1;
-    const c1 = circuit.write(new Uint8Array(0), this.#random(KEY_BYTES))!;
+    const first = draw(this.#options.entropy, 4).readUInt32BE(0) >>> 1;
+    const c1 = circuit.write(new Uint8Array(0), draw(this.#options.entropy, KEY_BYTES))!;
     const head = Buffer.alloc(4);
     head[0] = number;
     const firstBytes = Buffer.alloc(COUNTER_BYTES);
     firstBytes.writeUInt32BE(first);
     const payload = Buffer.concat([this.#session, head, Buffer.from(rendezvous.tag, 'hex'), firstBytes, c1]);
-    const a1 = mix.write(payload, this.#random(KEY_BYTES))!;
+    const a1 = mix.write(payload, draw(this.#options.entropy, KEY_BYTES))!;
     outbox.bytes.writeUInt32BE(MESSAGE_KIND.attach * 0x100_0000 + place.channel, offset);
     outbox.bytes[offset + 1] = place.standby ? 1 : 0;
     a1.copy(outbox.bytes, offset + 4);
@@ -568,20 +568,14 @@ export class Attachments {
   }
 
   #keys(now: Micros, first: number, down: number, { send, receive }: TransportKeys): Keys {
-    const chain = <T>(key: Buffer, purpose: string, from: number, make: (key: Buffer) => T) => {
-      const derived = deriveKey(key, purpose);
-      const generations = new Generations(derived, from, make);
-      wipe(derived);
-      return generations;
-    };
     const aead = (key: Buffer) => new Aead(key);
     const keys: Keys = {
-      coding: chain(send, 'coding', first, (key) => new CodingKeystream(key, this.#options.geometry.mix)),
-      cellSend: chain(send, 'cell', first, aead),
-      signal: chain(send, 'signal', first, aead),
-      audit: chain(send, 'audit', first, aead),
-      cellReceive: chain(receive, 'cell', down, aead),
-      control: chain(receive, 'control', down, aead),
+      coding: Generations.of(send, 'coding', first, (key) => new CodingKeystream(key, this.#options.geometry.mix)),
+      cellSend: Generations.of(send, 'cell', first, aead),
+      signal: Generations.of(send, 'signal', first, aead),
+      audit: Generations.of(send, 'audit', first, aead),
+      cellReceive: Generations.of(receive, 'cell', down, aead),
+      control: Generations.of(receive, 'control', down, aead),
       downWindow: new ReplayWindow(),
       sequence: first,
       controlHeardAt: now,
@@ -600,19 +594,8 @@ export class Attachments {
     return keys;
   }
 
-  #random(bytes: number): Buffer {
-    const buffer = Buffer.alloc(bytes);
-    this.#options.entropy(buffer);
-    return buffer;
-  }
-
   #spread(us: Micros): Micros {
-    return this.#randomBelow(us / MILLISECOND_US) * MILLISECOND_US;
-  }
-
-  /** Uniform in 0 … n − 1; the bias of 48 bits against a small n is below 2^-30. */
-  #randomBelow(n: number): number {
-    return this.#random(6).readUIntBE(0, 6) % Math.max(1, n);
+    return drawBelow(this.#options.entropy, us / MILLISECOND_US) * MILLISECOND_US;
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Consensus, ConsensusNode, View } from '../config/consensus.ts';
 import { cookieOf, rendezvousOf } from '../config/contact.ts';
 import type { DropCounters } from '../core/drop.ts';
-import type { Entropy, Machine } from '../core/machine.ts';
+import { drawBelow, type Entropy, type Machine } from '../core/machine.ts';
 import type { PacketRing } from '../core/ring.ts';
 import { MILLISECOND_US, type Micros, SECOND_US } from '../core/units.ts';
 import type { Identity } from '../crypto/keys.ts';
@@ -198,7 +198,7 @@ export class Client implements Machine {
   #leaving(now: Micros, current: Attachments, lost: boolean): ConsensusNode | undefined {
     if (lost) {
       const partners = current.partners();
-      return partners[this.#randomBelow(partners.length)] ?? this.#chooseMix();
+      return partners[drawBelow(this.#options.entropy, partners.length)] ?? this.#chooseMix();
     }
     const listed = this.#view.own.nodes.find(({ tag }) => tag === current.mix.tag);
     if (listed && !listed.draining) {
@@ -206,10 +206,10 @@ export class Client implements Machine {
       return undefined;
     }
     const spreadMs = DRAIN_SPREAD_US / MILLISECOND_US;
-    this.#leaveAt ??= now + this.#randomBelow(spreadMs) * MILLISECOND_US;
+    this.#leaveAt ??= now + drawBelow(this.#options.entropy, spreadMs) * MILLISECOND_US;
     if (now < this.#leaveAt) return undefined;
     const partners = current.partners();
-    return partners[this.#randomBelow(partners.length)] ?? this.#chooseMix();
+    return partners[drawBelow(this.#options.entropy, partners.length)] ?? this.#chooseMix();
   }
 
   /** The new session is whole, and has been for as long as what is under way in the old one takes. */
@@ -239,21 +239,14 @@ export class Client implements Machine {
   #chooseMix(): ConsensusNode | undefined {
     const { channels, nodes, params } = this.#view.own;
     const open = channels.filter(({ mix }) => !mix.draining);
-    if (open.length > 0) return open[this.#randomBelow(open.length)]!.mix;
+    if (open.length > 0) return open[drawBelow(this.#options.entropy, open.length)]!.mix;
     const mixes = nodes.filter(({ role, draining }) => role === 'mix' && !draining);
-    return params.directClients > 0 ? mixes[this.#randomBelow(mixes.length)] : undefined;
+    return params.directClients > 0 ? mixes[drawBelow(this.#options.entropy, mixes.length)] : undefined;
   }
 
   #tellAttached(): void {
     if (this.attached === this.#wasAttached) return;
     this.#wasAttached = this.attached;
     this.#events.push({ kind: this.attached ? 'attached' : 'detached' });
-  }
-
-  /** Uniform in 0 … n − 1; the bias of 48 bits against a small n is below 2^-30. */
-  #randomBelow(n: number): number {
-    const buffer = Buffer.alloc(6);
-    this.#options.entropy(buffer);
-    return buffer.readUIntBE(0, 6) % Math.max(1, n);
   }
 }

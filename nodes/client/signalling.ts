@@ -1,7 +1,7 @@
 import type { Consensus, ConsensusNode } from '../config/consensus.ts';
 import { cookieOf, parseContact, rendezvousOf } from '../config/contact.ts';
 import type { DropCounters } from '../core/drop.ts';
-import type { Entropy } from '../core/machine.ts';
+import { draw, type Entropy } from '../core/machine.ts';
 import { MILLISECOND_US, type Micros, SECOND_US } from '../core/units.ts';
 import { type Identity, KEY_BYTES } from '../crypto/keys.ts';
 import { Handshake } from '../crypto/noise.ts';
@@ -168,7 +168,7 @@ export class Signalling {
     });
     const time = Buffer.alloc(E1_TIME_BYTES);
     time.writeBigUInt64BE(BigInt(Math.floor(now / MILLISECOND_US)));
-    const e1 = handshake.write(time, this.#random(KEY_BYTES));
+    const e1 = handshake.write(time, draw(this.#options.entropy, KEY_BYTES));
     if (!e1) return { refused: "the contact's key cannot be used" };
     const number = this.#nextNumber;
     this.#nextNumber = (number % (CALL_RUNG_FIRST - 1)) + 1;
@@ -183,7 +183,7 @@ export class Signalling {
     const call = this.#call;
     if (call.kind !== 'ringing') return false;
     const { handshake, e1, caller, route } = call;
-    const answer = handshake.write(new Uint8Array(0), this.#random(KEY_BYTES))!;
+    const answer = handshake.write(new Uint8Array(0), draw(this.#options.entropy, KEY_BYTES))!;
     const endToEnd = new EndToEnd(this.#options.geometry, handshake.split());
     const outgoing = undefined;
     this.#call = { kind: 'talking', endToEnd, e1, outgoing, peer: caller, route, answer, ticks: 0, heardAt: now };
@@ -429,12 +429,6 @@ export class Signalling {
   #idle(reason: CallEnd): void {
     this.#call = { kind: 'idle' };
     this.#options.tell({ kind: 'call-ended', reason });
-  }
-
-  #random(bytes: number): Buffer {
-    const buffer = Buffer.alloc(bytes);
-    this.#options.entropy(buffer);
-    return buffer;
   }
 }
 

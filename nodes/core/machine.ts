@@ -15,3 +15,20 @@ export interface Machine {
 
 /** Fills the buffer with unpredictable bytes: the operating system's in a daemon, a seeded generator's in a simulation. */
 export type Entropy = (into: Uint8Array) => void;
+
+/** So many fresh bytes. */
+export function draw(entropy: Entropy, bytes: number): Buffer<ArrayBuffer> {
+  const buffer = Buffer.alloc(bytes);
+  entropy(buffer);
+  return buffer;
+}
+
+/** Uniform in 0 … n − 1, and 0 for n = 0; the bias of 48 bits against a small n is below 2^-30. */
+export function drawBelow(entropy: Entropy, n: number): number {
+  return draw(entropy, 6).readUIntBE(0, 6) % Math.max(1, n);
+}
+
+/** Uniform in [0, 1), in steps of 2^-48. */
+export function drawFraction(entropy: Entropy): number {
+  return draw(entropy, 6).readUIntBE(0, 6) / 2 ** 48;
+}

@@ -66,6 +66,14 @@ export class Generations<T> {
     this.#current = this.#ratchet.next(make);
   }
 
+  /** The generations of one purpose under a transport key (WIRE.md 2); the key stays the caller's. */
+  static of<T>(transportKey: Uint8Array, purpose: string, first: number, make: (key: Buffer) => T): Generations<T> {
+    const key = deriveKey(transportKey, purpose);
+    const generations = new Generations(key, first, make);
+    wipe(key);
+    return generations;
+  }
+
   /** The key of a counter of this generation, of the next, or of the last GENERATION_LATE of the one before; else undefined. */
   at(counter: number): T | undefined {
     switch ((counter >>> GENERATION_BITS) - this.#generation) {

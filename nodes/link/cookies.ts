@@ -1,5 +1,5 @@
 import { createHmac, createSecretKey, type KeyObject } from 'node:crypto';
-import type { Entropy } from '../core/machine.ts';
+import { draw, type Entropy } from '../core/machine.ts';
 import { type Endpoint, type Micros, SECOND_US } from '../core/units.ts';
 import { KEY_BYTES, wipe } from '../crypto/keys.ts';
 import { LINK_COOKIE_BYTES } from '../wire/constants.ts';
@@ -54,8 +54,7 @@ export class Cookies {
   }
 
   #secret(): KeyObject {
-    const bytes = Buffer.alloc(KEY_BYTES);
-    this.#entropy(bytes);
+    const bytes = draw(this.#entropy, KEY_BYTES);
     try {
       return createSecretKey(bytes);
     } finally {

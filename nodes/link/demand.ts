@@ -1,5 +1,5 @@
 import { MESH_CELLS_PER_TICK_MAX } from '../config/consensus.ts';
-import type { Entropy } from '../core/machine.ts';
+import { draw, type Entropy } from '../core/machine.ts';
 
 /**
  * How many cells a node's links towards one zone need, as a figure that may be published (network.md 1.5, "Mix–mix").
@@ -53,7 +53,5 @@ export function published(cells: number, entropy: Entropy): number {
  * "Universally utility-maximizing privacy mechanisms", 2009): the low bits of a rounded real number would tell more.
  */
 function geometric(entropy: Entropy): number {
-  const bytes = Buffer.alloc(6);
-  entropy(bytes);
-  return Math.floor(-Math.log((bytes.readUIntBE(0, 6) + 1) / 2 ** 48) / EPSILON);
+  return Math.floor(-Math.log((draw(entropy, 6).readUIntBE(0, 6) + 1) / 2 ** 48) / EPSILON);
 }

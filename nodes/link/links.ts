@@ -1,5 +1,5 @@
 import type { DropCounters } from '../core/drop.ts';
-import type { Entropy } from '../core/machine.ts';
+import { draw, type Entropy } from '../core/machine.ts';
 import type { PacketRing } from '../core/ring.ts';
 import { type Endpoint, MILLISECOND_US, type Micros, SECOND_US } from '../core/units.ts';
 import { Aead } from '../crypto/aead.ts';
@@ -344,7 +344,7 @@ export class Links<P> {
       remote: link.remoteStatic!,
       ...(this.#options.self && { local: this.#options.self }),
     });
-    const message = state.write(new Uint8Array(0), this.#random(KEY_BYTES));
+    const message = state.write(new Uint8Array(0), draw(this.#options.entropy, KEY_BYTES));
     // A key of small order in a signed consensus would be our own zone's fault; there is nobody to talk to then.
     if (!message) return;
     const kind = pattern === 'IK' ? LINK_KIND.initIk : LINK_KIND.initNk;
@@ -411,7 +411,7 @@ export class Links<P> {
     const link = known ?? this.#create(now, peer, false, state.remoteStatic, from);
     if (!link) return;
     link.remoteEphemeral = ephemeral;
-    const message = state.write(new Uint8Array(0), this.#random(KEY_BYTES))!;
+    const message = state.write(new Uint8Array(0), draw(this.#options.entropy, KEY_BYTES))!;
     const remoteIndex = datagram.readUIntBE(1, 3);
     if (link.unconfirmed) this.#sessions.delete(link.unconfirmed.localIndex);
     link.unconfirmed = this.#session(now, link, this.#freeIndex(), remoteIndex, state);
@@ -494,14 +494,8 @@ export class Links<P> {
 
   #freeIndex(): number {
     for (;;) {
-      const index = this.#random(3).readUIntBE(0, 3) & LINK_INDEX_MAX;
+      const index = draw(this.#options.entropy, 3).readUIntBE(0, 3) & LINK_INDEX_MAX;
       if (index !== 0 && !this.#sessions.has(index) && !this.#handshakes.has(index)) return index;
     }
-  }
-
-  #random(bytes: number): Buffer {
-    const buffer = Buffer.alloc(bytes);
-    this.#options.entropy(buffer);
-    return buffer;
   }
 }

@@ -3,7 +3,7 @@ import type { Micros } from '../core/units.ts';
 import { SECOND_US } from '../core/units.ts';
 import { Aead } from '../crypto/aead.ts';
 import { Generations } from '../crypto/generations.ts';
-import { deriveKey, wipe } from '../crypto/keys.ts';
+import { wipe } from '../crypto/keys.ts';
 import { CodingKeystream } from '../crypto/keystream.ts';
 import type { TransportKeys } from '../crypto/noise.ts';
 import { ReplayWindow } from '../crypto/replay.ts';
@@ -60,20 +60,14 @@ export class Attachment {
     this.heardAt = now;
     this.attachedAt = now;
     this.firstSequence = firstSequence;
-    const chain = <T>(key: Buffer, purpose: string, first: number, make: (key: Buffer) => T) => {
-      const derived = deriveKey(key, purpose);
-      const generations = new Generations(derived, first, make);
-      wipe(derived);
-      return generations;
-    };
     const aead = (key: Buffer) => new Aead(key);
     const { down } = place.channel;
-    this.coding = chain(keys.receive, 'coding', firstSequence, (key) => new CodingKeystream(key, cellBytes));
-    this.cellReceive = chain(keys.receive, 'cell', firstSequence, aead);
-    this.signal = chain(keys.receive, 'signal', firstSequence, aead);
-    this.audit = chain(keys.receive, 'audit', firstSequence, aead);
-    this.cellSend = chain(keys.send, 'cell', down + 1, aead);
-    this.control = chain(keys.send, 'control', down + 1, aead);
+    this.coding = Generations.of(keys.receive, 'coding', firstSequence, (key) => new CodingKeystream(key, cellBytes));
+    this.cellReceive = Generations.of(keys.receive, 'cell', firstSequence, aead);
+    this.signal = Generations.of(keys.receive, 'signal', firstSequence, aead);
+    this.audit = Generations.of(keys.receive, 'audit', firstSequence, aead);
+    this.cellSend = Generations.of(keys.send, 'cell', down + 1, aead);
+    this.control = Generations.of(keys.send, 'control', down + 1, aead);
     wipe(keys.send);
     wipe(keys.receive);
   }

@@ -1,7 +1,7 @@
 import { nodeTag, type View } from '../config/consensus.ts';
 import type { ZoneDemand } from '../config/descriptor.ts';
 import type { DropCounters } from '../core/drop.ts';
-import type { Entropy, Machine } from '../core/machine.ts';
+import { draw, drawFraction, type Entropy, type Machine } from '../core/machine.ts';
 import type { PacketRing } from '../core/ring.ts';
 import { type Micros, SECOND_US } from '../core/units.ts';
 import { AEAD_TAG_BYTES } from '../crypto/aead.ts';
@@ -188,7 +188,7 @@ export class Mix implements Machine {
     this.#mesh = new Mesh(this.#links, options.drops, options.entropy, this.#tag, this.#geometry.mesh);
     this.#allocation = new Allocation({
       mode: params.assignment,
-      random: () => this.#random(6).readUIntBE(0, 6) / 2 ** 48,
+      random: () => drawFraction(options.entropy),
       changed: (party) => this.#changed(party),
     });
     const memory = new ArrayBuffer(this.#geometry.mix);
@@ -314,7 +314,7 @@ export class Mix implements Machine {
 
   #open(now: Micros, id: number, slots: number): Channel {
     const line = this.#allocation.newLine(id);
-    const down = this.#random(4).readUInt32BE() >>> 1;
+    const down = draw(this.#options.entropy, 4).readUInt32BE() >>> 1;
     const channel = new Channel(now, id, line, down, slots, this.#geometry.mixPlain);
     this.#lines.set(line, channel);
     return channel;
@@ -455,7 +455,7 @@ export class Mix implements Machine {
     const payload = Buffer.alloc(COUNTER_BYTES + answer.length);
     payload.writeUInt32BE(channel.down + 1);
     answer.copy(payload, COUNTER_BYTES);
-    const a2 = pending.state.write(payload, this.#random(KEY_BYTES))!;
+    const a2 = pending.state.write(payload, draw(this.#options.entropy, KEY_BYTES))!;
     const place = { session, number, channel, slot };
     const { mix } = this.#geometry;
     const keys = pending.state.split();
@@ -933,12 +933,6 @@ export class Mix implements Machine {
     for (const circuit of session.circuits) if (circuit) this.#destroy(circuit);
     this.#sessions.delete(session.id);
     this.#parties.delete(session.party);
-  }
-
-  #random(bytes: number): Buffer {
-    const buffer = Buffer.alloc(bytes);
-    this.#options.entropy(buffer);
-    return buffer;
   }
 }
 

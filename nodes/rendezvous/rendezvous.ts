@@ -2,7 +2,7 @@ import { nodeTag, type View } from '../config/consensus.ts';
 import { cookieOf } from '../config/contact.ts';
 import type { ZoneDemand } from '../config/descriptor.ts';
 import type { DropCounters } from '../core/drop.ts';
-import type { Entropy, Machine } from '../core/machine.ts';
+import { draw, type Entropy, type Machine } from '../core/machine.ts';
 import type { PacketRing } from '../core/ring.ts';
 import { type Micros, SECOND_US } from '../core/units.ts';
 import { Aead } from '../crypto/aead.ts';
@@ -227,7 +227,7 @@ export class Rendezvous implements Machine {
     const state = new Handshake({ pattern: 'IK', initiator: false, prologue: PROLOGUE.circuit, local: identity.link });
     if (!state.read(body.subarray(0, C1_BYTES))) return drops.add('bad_handshake');
     if (this.#circuits.size >= CIRCUITS_MAX) return drops.add('table_full');
-    const answer = state.write(new Uint8Array(0), this.#random(KEY_BYTES))!;
+    const answer = state.write(new Uint8Array(0), draw(this.#options.entropy, KEY_BYTES))!;
     const keys = state.split();
     const cookie = cookieOf(state.remoteStatic!).toString('hex');
     this.#remove(this.#circuits.get(`${mixTag}/${id}`));
@@ -521,12 +521,6 @@ export class Rendezvous implements Machine {
     if (this.#ownMixes.has(tag)) this.#mesh.queue(tag, MESH_COMMAND.destroy, id, Buffer.alloc(0));
     const call = this.#legs.get(`${tag}/${id}`);
     if (call) this.#forget(call);
-  }
-
-  #random(bytes: number): Buffer {
-    const buffer = Buffer.alloc(bytes);
-    this.#options.entropy(buffer);
-    return buffer;
   }
 }
 

@@ -1,6 +1,6 @@
 import { nodeTag, type View } from '../config/consensus.ts';
 import type { DropCounters } from '../core/drop.ts';
-import type { Entropy, Machine } from '../core/machine.ts';
+import { draw, type Entropy, type Machine } from '../core/machine.ts';
 import { CellQueue } from '../core/queue.ts';
 import { type PacketRing, xorWords } from '../core/ring.ts';
 import type { Micros } from '../core/units.ts';
@@ -419,9 +419,7 @@ export class Superpeer implements Machine {
       }),
     );
     const down = new CellQueue(this.#geometry.down, QUEUE_TICKS_MAX);
-    const start = Buffer.alloc(4);
-    this.#options.entropy(start);
-    const round = start.readUInt32BE();
+    const round = draw(this.#options.entropy, 4).readUInt32BE();
     const history = new History(this.#clientsPerChannel, PACKET_HEADER_BYTES + this.#geometry.mix);
     return { id, mixTag, primary, slots, round, history, rotation: 0, down, silentTicks: 0 };
   }

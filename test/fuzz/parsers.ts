@@ -9,6 +9,7 @@ import { Identity } from '../../nodes/crypto/keys.ts';
 import { signText } from '../../nodes/crypto/signed.ts';
 import { Directory } from '../../nodes/directory/directory.ts';
 import { SeededRandom } from '../sim/random.ts';
+import { DEFAULT_PARAMS } from '../sim/zones.ts';
 import type { Target } from './target.ts';
 
 const NOW_MS = Date.parse('2030-01-01T00:00:00Z');
@@ -33,14 +34,7 @@ const CONFIG: DirectoryConfig = {
       zone: 'eu',
       provider: 'north',
       jurisdiction: 'EU',
-      params: {
-        profile: 'A',
-        clientsPerChannel: 20,
-        meshCellsPerTick: 2,
-        attachmentsPerClient: 1,
-        assignment: 'augment',
-        directClients: 0,
-      },
+      params: { ...DEFAULT_PARAMS, meshCellsPerTick: 2 },
       roster: [{ id: 'eu-mix-0', role: 'mix', identityKey: NODE.publicKey.toString('base64') }],
       peers: [{ zone: 'eu2', url: 'http://eu2', rootKey: NODE.publicKey.toString('base64') }],
     },

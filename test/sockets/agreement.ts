@@ -61,16 +61,15 @@ function readOptions(): Options {
 async function measure(options: Options): Promise<{ calls: SwarmCall[]; summary: SwarmSummary }> {
   const { attachments: attachmentsPerClient, mode, seconds, callsPerSecond } = options;
   const controller = new AbortController();
-  process.once('SIGINT', () => controller.abort(new Error('interrupted')));
+  for (const name of ['SIGINT', 'SIGTERM'] as const)
+    process.once(name, () => controller.abort(new Error('interrupted')));
   const deployment = new Deployment();
   try {
     const params = {
-      profile: 'A',
       clientsPerChannel: CLIENTS_PER_CHANNEL,
       meshCellsPerTick: 64,
       attachmentsPerClient,
       assignment: mode,
-      directClients: 0,
     } as const;
     const channelsPerSuperpeer = channelsFor(attachmentsPerClient);
     await deployment.start([{ name: 'eu', superpeers: SUPERPEERS, channelsPerSuperpeer, params }], controller.signal);

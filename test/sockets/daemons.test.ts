@@ -23,14 +23,7 @@ const UNDISTURBED_MS = 4_000;
 /** Two seconds without sound, and what a busy machine loses besides. */
 const LOSS_MAX = 3 / SECONDS;
 
-const params = {
-  profile: 'A',
-  clientsPerChannel: 10,
-  meshCellsPerTick: 4,
-  attachmentsPerClient: 3,
-  assignment: 'augment',
-  directClients: 0,
-} as const;
+const params = { attachmentsPerClient: 3 };
 
 async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
   const end = Date.now() + ATTACH_MS;

@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { NodeRole, ZoneParams } from '../../nodes/config/consensus.ts';
 import { Identity } from '../../nodes/crypto/keys.ts';
+import { DEFAULT_PARAMS } from '../sim/zones.ts';
 
 /**
  * Zones of the real daemons on real sockets, without a cluster: one process per node, all on the loopback of a network
@@ -18,7 +19,8 @@ export interface ZonePlan {
   readonly rendezvous?: number;
   readonly superpeers?: number;
   readonly channelsPerSuperpeer?: number;
-  readonly params: ZoneParams;
+  /** What differs from the simulator's DEFAULT_PARAMS. */
+  readonly params: Partial<ZoneParams>;
 }
 
 export interface Daemon {
@@ -71,7 +73,7 @@ export class Deployment {
             zone,
             provider: 'lab',
             jurisdiction: 'EU',
-            params: plan.params,
+            params: { ...DEFAULT_PARAMS, ...plan.params },
             roster: roster.map(({ seed: _seed, ...entry }) => entry),
             peers: served.filter((other) => other.zone !== zone),
           },

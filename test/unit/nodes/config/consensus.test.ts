@@ -11,6 +11,7 @@ import {
 } from '../../../../nodes/config/consensus.ts';
 import { Identity } from '../../../../nodes/crypto/keys.ts';
 import { type SignedText, signText } from '../../../../nodes/crypto/signed.ts';
+import { DEFAULT_PARAMS } from '../../../sim/zones.ts';
 
 const NOW_MS = Date.parse('2030-01-01T00:00:00Z');
 const ROOT = new Identity(Buffer.alloc(32, 1));
@@ -33,14 +34,7 @@ const TEXT = {
   jurisdiction: 'EU',
   epoch: 5,
   validUntil: '2030-01-02T00:00:00Z',
-  params: {
-    profile: 'A',
-    clientsPerChannel: 20,
-    meshCellsPerTick: 2,
-    attachmentsPerClient: 1,
-    assignment: 'augment',
-    directClients: 0,
-  },
+  params: { ...DEFAULT_PARAMS, meshCellsPerTick: 2 },
   nodes: [node('eu-mix-0', 'mix', 10), node('eu-rendezvous-0', 'rendezvous', 11), node('eu-sp', 'superpeer', 12)],
   channels: [{ id: 1, superpeer: 'eu-sp', mix: 'eu-mix-0' }],
   meshRates: [{ zone: 'na', cellsPerTick: 3, from: 1_893_456_900_000 }],

@@ -6,6 +6,7 @@ import { nodeTag } from '../../../../nodes/config/consensus.ts';
 import { cookieOf, parseContact, printContact, rendezvousOf } from '../../../../nodes/config/contact.ts';
 import { parseEndpoint } from '../../../../nodes/core/units.ts';
 import { Identity } from '../../../../nodes/crypto/keys.ts';
+import { DEFAULT_PARAMS } from '../../../sim/zones.ts';
 
 const IDENTITY = new Identity(Buffer.alloc(32, 7));
 const CONTACT = printContact('eu', IDENTITY.publicKey);
@@ -62,14 +63,7 @@ const consensusOf = (nodes: ConsensusNode[]): Consensus => ({
   zone: 'eu',
   epoch: 1,
   validUntilMs: 0,
-  params: {
-    profile: 'A',
-    clientsPerChannel: 20,
-    meshCellsPerTick: 2,
-    attachmentsPerClient: 1,
-    assignment: 'augment',
-    directClients: 0,
-  },
+  params: { ...DEFAULT_PARAMS, meshCellsPerTick: 2 },
   nodes,
   channels: [],
   meshRates: [],

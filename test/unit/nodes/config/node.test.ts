@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { clientConfig, directoryConfig, parseConfig, parseSeed, relayConfig } from '../../../../nodes/config/node.ts';
+import { DEFAULT_PARAMS } from '../../../sim/zones.ts';
 
 const KEY = Buffer.alloc(32, 1).toString('base64');
 const DIRECTORY = { url: 'http://10.96.3.4:8080', rootKey: KEY };
@@ -17,14 +18,7 @@ const SERVED = {
   zone: 'eu',
   provider: 'north',
   jurisdiction: 'EU',
-  params: {
-    profile: 'A',
-    clientsPerChannel: 20,
-    meshCellsPerTick: 2,
-    attachmentsPerClient: 1,
-    assignment: 'augment',
-    directClients: 0,
-  },
+  params: { ...DEFAULT_PARAMS, meshCellsPerTick: 2 },
   roster: [
     { id: 'eu-mix-0', role: 'mix', identityKey: KEY },
     { id: 'eu-sp', role: 'superpeer', identityKey: KEY, channels: 1 },

@@ -7,6 +7,7 @@ import { signVerdict, type ZoneVerdict } from '../../../../nodes/config/verdict.
 import { Identity } from '../../../../nodes/crypto/keys.ts';
 import { type SignedText, signText } from '../../../../nodes/crypto/signed.ts';
 import { channelsOf, DESCRIPTOR_LIFETIME_MS, Directory } from '../../../../nodes/directory/directory.ts';
+import { DEFAULT_PARAMS } from '../../../sim/zones.ts';
 
 const START_MS = Date.parse('2030-01-01T00:00:00Z');
 const EPOCH_MS = 900_000;
@@ -23,14 +24,7 @@ const ZONE: DirectoryZone = {
   zone: 'eu',
   provider: 'north',
   jurisdiction: 'EU',
-  params: {
-    profile: 'A',
-    clientsPerChannel: 20,
-    meshCellsPerTick: 2,
-    attachmentsPerClient: 1,
-    assignment: 'augment',
-    directClients: 0,
-  },
+  params: { ...DEFAULT_PARAMS, meshCellsPerTick: 2 },
   roster: [
     { id: 'eu-mix-0', role: 'mix', identityKey: text(NODES['eu-mix-0'].publicKey) },
     { id: 'eu-rendezvous-0', role: 'rendezvous', identityKey: text(NODES['eu-rendezvous-0'].publicKey) },
