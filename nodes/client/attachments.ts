@@ -21,6 +21,7 @@ import {
   DOWN_HEADER_BYTES,
   type Geometry,
   GRANT_REFUSED,
+  HEARD_MISSED_SHIFT,
   HEARD_WINDOW,
   MESSAGE_KIND,
   MIX_HEADER_BYTES,
@@ -59,7 +60,7 @@ const DOWN_SILENCE_US = 2 * SECOND_US;
 const FORLORN_US = 5 * SECOND_US;
 /** Without a DOWN for this long the mix is told that we hear nothing there. */
 const DEAF_US = 2.5 * TICK_US;
-/** Frames that come but no longer open for us say the same, while media was there so recently that it is missed. */
+/** Media is missed while it was there so recently. */
 const MEDIA_RECENT_US = SECOND_US;
 
 /** What a link of the client leads to. */
@@ -538,14 +539,18 @@ export class Attachments {
     cell.copy(this.#mixPlain, MIX_HEADER_BYTES);
   }
 
-  /** Bit i: something came down on attachment i just now, was not made up, and is not what was made of our media. */
+  /**
+   * Bit i: something came down on attachment i just now, and was not made up. Bit 4 + i: media came there a moment ago
+   * and is missed now, which only who has sent some can tell from silence.
+   */
   #hearing(now: Micros): number {
     let mask = 0;
     for (const [number, state] of this.#states.entries()) {
       if (state.kind !== 'attached') continue;
       const { downHeardAt, mediaHeardAt, stale } = state.keys;
-      const missed = now - mediaHeardAt >= DEAF_US && now - mediaHeardAt < MEDIA_RECENT_US;
-      if (now - downHeardAt < DEAF_US && !missed && !stale) mask |= 1 << number;
+      if (now - downHeardAt < DEAF_US && !stale) mask |= 1 << number;
+      if (now - mediaHeardAt >= DEAF_US && now - mediaHeardAt < MEDIA_RECENT_US)
+        mask |= 1 << (HEARD_MISSED_SHIFT + number);
     }
     return mask;
   }

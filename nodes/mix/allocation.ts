@@ -158,8 +158,10 @@ export class Allocation {
       if (hold.kind === 'holding') hold.claimed = true;
       else if (hold.kind === 'none') this.#request(now, party, true);
       else if (hold.kind === 'refused' && now - hold.since > REFUSED_US) this.#request(now, party, true);
-    } else if (hold.kind === 'refused' || hold.kind === 'waiting') this.#set(party, { kind: 'none' });
-    else if (hold.kind === 'holding' && hold.claimed) this.release(now, party);
+    } else if (hold.kind === 'refused' || hold.kind === 'waiting') {
+      for (const place of party.places) if (place?.line.promised?.to === party) place.line.promised = undefined;
+      this.#set(party, { kind: 'none' });
+    } else if (hold.kind === 'holding' && hold.claimed) this.release(now, party);
   }
 
   /** The party wants a line that it cannot have for another reason: too many calls. */
@@ -330,8 +332,11 @@ export class Allocation {
     this.#draining.delete(line);
     line.use = { kind: 'free' };
     const to = promisedTo(now, line);
+    const canHave = to?.places.some((place) => place?.line === line && usable(now, place)) === true;
+    // Whoever is rung takes it with the next ring.
+    if (canHave && to.hold.kind === 'none') return;
     line.promised = undefined;
-    if (!to?.places.some((place) => place?.line === line && usable(now, place))) return;
+    if (!canHave) return;
     if (to.hold.kind === 'waiting') this.#hold(now, to, line, true);
     else if (to.hold.kind === 'holding' && !to.hold.moving && now - to.hold.movedAt >= MOVE_PAUSE_US)
       this.#move(now, to, to.hold, line);

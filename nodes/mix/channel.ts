@@ -1,13 +1,13 @@
 import { CellQueue } from '../core/queue.ts';
 import type { Micros } from '../core/units.ts';
-import { SECOND_US } from '../core/units.ts';
+import { MILLISECOND_US, SECOND_US } from '../core/units.ts';
 import { Aead } from '../crypto/aead.ts';
 import { Generations } from '../crypto/generations.ts';
 import { wipe } from '../crypto/keys.ts';
 import { CodingKeystream } from '../crypto/keystream.ts';
 import type { TransportKeys } from '../crypto/noise.ts';
 import { ReplayWindow } from '../crypto/replay.ts';
-import { QUEUE_TICKS_MAX } from '../wire/constants.ts';
+import { QUEUE_TICKS_MAX, TICK_US } from '../wire/constants.ts';
 import type { Line } from './allocation.ts';
 import type { Session } from './session.ts';
 import { Presence } from './watch.ts';
@@ -16,6 +16,11 @@ import { Presence } from './watch.ts';
 
 /** A client that is in no round for this long is gone. */
 export const CLIENT_SILENCE_US = 10 * SECOND_US;
+
+/** Two ticks without media in a row are a pause of who speaks; the half is for a clock that drifts. */
+const MEDIA_PAUSE_US = 1.5 * TICK_US;
+/** What a client says now is of what was sent a round trip ago, and of the 2.5 ticks before. */
+const STEADY_US = 300 * MILLISECOND_US;
 
 /** A client's place in a channel, with the keys of both directions. */
 export class Attachment {
@@ -42,6 +47,8 @@ export class Attachment {
   announce = 0;
   /** Turn of the channel's control in which it was addressed last. */
   addressedAt = 0;
+  /** When the client last missed media here that had been sent. */
+  missedAt: Micros = Number.NEGATIVE_INFINITY;
   /** Not good enough for a call while the client has better places. */
   poor = false;
 
@@ -101,6 +108,8 @@ export class Channel {
   /** No control goes down any more, so that the clients leave. */
   isAbandoned = false;
   #turn = 0;
+  /** When media was last sent down, and since when without a pause. */
+  #media = { at: Number.NEGATIVE_INFINITY, since: 0 };
 
   /** `down` is random below 2^31, so that the keys of all channels do not change in one tick. */
   constructor(now: Micros, id: number, line: Line, down: number, clientsPerChannel: number, mixPlainBytes: number) {
@@ -119,6 +128,16 @@ export class Channel {
       if (!attachment && (best < 0 || this.emptySince[slot]! < this.emptySince[best]!)) best = slot;
     }
     return best;
+  }
+
+  spokenDown(now: Micros): void {
+    if (now - this.#media.at > MEDIA_PAUSE_US) this.#media.since = now;
+    this.#media.at = now;
+  }
+
+  /** Media has gone down for so long without a pause that a client who hears none is not just about to, or has just before. */
+  isSteady(now: Micros): boolean {
+    return now - this.#media.at <= MEDIA_PAUSE_US && now - this.#media.since >= STEADY_US;
   }
 
   get isEmpty(): boolean {

@@ -23,6 +23,7 @@ import {
   DOWN_HEADER_BYTES,
   GEOMETRY,
   type Geometry,
+  HEARD_MISSED_SHIFT,
   HEARD_WINDOW,
   MANIFEST_PRESENT,
   MANIFEST_SEQUENCE_MASK,
@@ -71,6 +72,8 @@ const SEQUENCE_SPAN = MANIFEST_SEQUENCE_MASK + 1;
 
 /** A client whose T does not verify is not held against its superpeer while the slot may still be another's there. */
 const SETTLED_US = SECOND_US;
+/** Where media was missed no call goes back for so long. */
+const MISSED_US = SECOND_US;
 /** A superpeer that has been told for this long that nobody has a slot knows it. */
 const DESERTED_US = 2 * SECOND_US;
 /** BOUNDED: clients that audits have sent away; the oldest is forgotten first. */
@@ -302,9 +305,9 @@ export class Mix implements Machine {
     this.#allocation.tick(now);
     this.#mesh.tick(now, outbox);
     for (const { channel, link, primary } of this.#channels.values()) {
-      if (link && (primary || !channel.isEmpty)) this.#sendDown(channel, link, outbox);
+      if (link && (primary || !channel.isEmpty)) this.#sendDown(now, channel, link, outbox);
     }
-    for (const [link, channel] of this.#direct) this.#sendDown(channel, link, outbox);
+    for (const [link, channel] of this.#direct) this.#sendDown(now, channel, link, outbox);
   }
 
   #admit(key: Buffer | undefined): MixPeer | undefined {
@@ -597,11 +600,8 @@ export class Mix implements Machine {
   #speech(now: Micros, channel: Channel, speaker: Attachment): void {
     const { drops } = this.#options;
     const { session } = speaker;
-    const heard = this.#coded[1]!;
     // Late cells of a call that is over tell of its end, when nothing came down any more.
-    const inCall = session.party.hold.kind === 'holding';
-    for (const [number, place] of session.party.places.entries())
-      if (place && inCall) place.hears = (heard & (1 << number)) !== 0 && !session.attachments[number]?.poor;
+    if (session.party.hold.kind === 'holding') this.#hearing(now, session, this.#coded[1]!);
     this.#allocation.spoke(now, session.party, channel.line);
     const circuit = session.circuits[this.#coded[0]!];
     if (!circuit?.stands) return drops.add('unknown_circuit');
@@ -611,6 +611,18 @@ export class Mix implements Machine {
     circuit.spoken.mark(counter);
     const { rendezvousTag, id } = circuit;
     this.#mesh.queue(rendezvousTag, MESH_COMMAND.cell, id, this.#coded, MIX_HEADER_BYTES, this.#geometry.relay);
+  }
+
+  /** What a client in a call says of its places: where frames come, and where it misses media that has been sent steadily. */
+  #hearing(now: Micros, { party, attachments }: Session, heard: number): void {
+    for (const [number, place] of party.places.entries()) {
+      const attachment = attachments[number];
+      if (!place || !attachment) continue;
+      const missed = (heard & (1 << (HEARD_MISSED_SHIFT + number))) !== 0;
+      if (missed && place.line === party.downLine && attachment.channel.isSteady(now)) attachment.missedAt = now;
+      const frames = (heard & (1 << number)) !== 0;
+      place.hears = frames && now - attachment.missedAt >= MISSED_US && !attachment.poor;
+    }
   }
 
   /** Only a round that came out even is believed about who was in it. */
@@ -819,7 +831,7 @@ export class Mix implements Machine {
     body.copy(channel.queue.bytes, offset + MIX_HEADER_BYTES, 0, this.#geometry.relay);
   }
 
-  #sendDown(channel: Channel, link: Link<MixPeer>, outbox: PacketRing): void {
+  #sendDown(now: Micros, channel: Channel, link: Link<MixPeer>, outbox: PacketRing): void {
     const offset = this.#links.reserve(link, outbox);
     if (offset < 0) return;
     const { bytes } = outbox;
@@ -845,6 +857,7 @@ export class Mix implements Machine {
     if (front !== undefined) {
       queue.bytes.copy(bytes, mediaAt, front, front + queue.cellBytes);
       queue.drop();
+      channel.spokenDown(now);
       speaker!.cellSend.at(down)!.seal(bytes, mediaAt, this.#geometry.mixPlain, down);
     } else this.#options.entropy(bytes.subarray(mediaAt, mediaAt + this.#geometry.mix));
     this.#links.send(link, outbox, this.#geometry.down);

@@ -62,6 +62,8 @@ export const RELAY_COMMAND = { pad: 0, setup: 1, ring: 2, answer: 3, voice: 4, e
 export const COUNTER_BYTES = 4;
 export const VOICE_HEADER_BYTES = 12;
 export const RELAY_HEADER_BYTES = 4;
+/** In a mix cell's `heard`, above the bits of the attachments where frames come: those where media is missed. */
+export const HEARD_MISSED_SHIFT = 4;
 /** circuit 1, heard 1, zero 2 before the relay cell in a mix cell. */
 export const MIX_HEADER_BYTES = 4;
 export const AUDIT_TAG_BYTES = 8;
@@ -156,6 +158,7 @@ for (const geometry of Object.values(GEOMETRY)) {
     'the largest round fits a datagram',
   );
 }
+assert(ATTACHMENTS_MAX <= HEARD_MISSED_SHIFT, 'both bits of every attachment fit a byte');
 assert(CLIENTS_PER_CHANNEL_MAX < SIGNAL_SLOT_NONE, 'every slot has a number of its own');
 assert(CLIENTS_PER_CHANNEL_MAX <= (DETACHED_BYTES - 4) * 8, 'every slot has a bit of its own');
 assert(LINK_HEADER_BYTES % 4 === 0 && UP_HEADER_BYTES % 4 === 0, 'cells stay aligned to words behind their headers');

@@ -14,6 +14,7 @@ import { nowUs } from '../../nodes/host/clock.ts';
 import { fetchView } from '../../nodes/host/directory-client.ts';
 import { type DatagramIo, openDatagrams } from '../../nodes/host/udp.ts';
 import { DATAGRAM_BYTES_MAX, GEOMETRY, TICK_US } from '../../nodes/wire/constants.ts';
+import { Load, type LoadCall, type LoadPlan } from '../load.ts';
 import { SeededRandom } from '../sim/random.ts';
 import type { ZoneAccess } from './deployment.ts';
 
@@ -26,18 +27,9 @@ import type { ZoneAccess } from './deployment.ts';
  * The phases are spread evenly over the tick, and what a member sends is made some members before its turn: so it leaves
  * when its turn comes and not when its own work is done, as in the daemons (nodes/host/plane.ts).
  */
-export interface SwarmPlan {
+export interface SwarmPlan extends LoadPlan {
   readonly zones: readonly (ZoneAccess & { readonly clients: number })[];
   readonly firstPort: number;
-  /** How long calls are placed, once all clients are attached. */
-  readonly seconds: number;
-  readonly callsPerSecond: number;
-  /** Mean of the exponential length of a call. */
-  readonly holdSeconds: number;
-  /** A caller that is not put through gives up then. */
-  readonly patienceSeconds: number;
-  /** A call that rings is answered then; at once if not given. */
-  readonly ringSeconds?: number;
   /** Prints a SwarmStep whenever a client's call has got further. */
   readonly steps?: boolean;
   readonly seed: string;
@@ -58,14 +50,6 @@ export interface SwarmStep {
   readonly peer: number | undefined;
 }
 
-export type CallOutcome = 'up' | 'no-channel' | 'not-answered' | 'lost';
-
-export interface SwarmCall {
-  readonly outcome: CallOutcome;
-  readonly setUpMs: number | undefined;
-  readonly heldMs: number;
-}
-
 export interface SwarmSummary {
   readonly attached: number;
   readonly attachedMs: number;
@@ -80,23 +64,10 @@ interface Member {
   readonly port: number;
   readonly zone: string;
   readonly contact: string;
-  busy: boolean;
-  peer: Member | undefined;
-  rungAt: Micros | undefined;
   /** The last SwarmStep, but for its instant. */
   told: string;
 }
 
-interface LiveCall {
-  readonly caller: Member;
-  readonly callee: Member;
-  readonly placedAt: Micros;
-  upAt: Micros | undefined;
-  endAt: Micros;
-}
-
-const ATTACH_US = 120 * SECOND_US;
-const SETTLE_US = 5 * SECOND_US;
 const LATE_US = 5_000;
 /** What a member sends is made so long before its turn. */
 const LEAD_US = 5_000;
@@ -138,13 +109,13 @@ async function swarm({ plan, views }: { plan: SwarmPlan; views: readonly unknown
       const port = plan.firstPort + opened.length;
       const io = await openDatagrams(port, drops);
       const contact = printContact(zone, identity.publicKey);
-      opened.push({ machine, io, port, zone, contact, busy: false, peer: undefined, rungAt: undefined, told: '' });
+      opened.push({ machine, io, port, zone, contact, told: '' });
     }
   }
   const lots = new Map(opened.map((member) => [member, random.next()]));
   const members = opened.toSorted((a, b) => lots.get(a)! - lots.get(b)!);
   const tell = (line: unknown) => parentPort!.postMessage(line);
-  const load = new Load(plan, members, random, tell);
+  const load = new Load(nowUs(), plan, members, random, (call: LoadCall) => tell(call));
   const speech = plan.steps ? new Speech(verified) : undefined;
   const inbox = new PacketRing(512, DATAGRAM_BYTES_MAX);
   const ahead = Math.ceil((members.length * LEAD_US) / TICK_US);
@@ -167,7 +138,7 @@ async function swarm({ plan, views }: { plan: SwarmPlan; views: readonly unknown
     member.machine.tick(nowUs(), inbox, outbox);
     inbox.clear();
     load.after(nowUs(), member);
-    if (speech) tellStep(member, speech, outbox, tell);
+    if (speech) tellStep(member, load.peerOf(member), speech, outbox, tell);
     if (turn % members.length !== 0) continue;
     for (let next = receiveMessageOnPort(parentPort!); next; next = receiveMessageOnPort(parentPort!)) {
       const { zone, view } = next.message as { zone: number; view: unknown };
@@ -233,7 +204,13 @@ class Speech {
   }
 }
 
-function tellStep(member: Member, speech: Speech, outbox: PacketRing, tell: (line: unknown) => void): void {
+function tellStep(
+  member: Member,
+  peer: Member | undefined,
+  speech: Speech,
+  outbox: PacketRing,
+  tell: (line: unknown) => void,
+): void {
   const portOf = (node: ConsensusNode | undefined) => (node ? endpointPort(node.endpoint) : undefined);
   const step = {
     port: member.port,
@@ -241,105 +218,12 @@ function tellStep(member: Member, speech: Speech, outbox: PacketRing, tell: (lin
     over: speech.slots.map((slot) => endpointPort(outbox.endpoints[slot]! as Endpoint)),
     mix: portOf(speech.mix),
     rendezvous: portOf(speech.rendezvous),
-    peer: member.peer?.port,
+    peer: peer?.port,
   };
   const told = JSON.stringify(step);
   if (told === member.told) return;
   member.told = told;
   tell({ at: nowUs(), ...step } satisfies SwarmStep);
-}
-
-/** Poisson arrivals of calls between idle clients, exponential lengths, outcomes. */
-class Load {
-  readonly #plan: SwarmPlan;
-  readonly #members: readonly Member[];
-  readonly #random: SeededRandom;
-  readonly #tell: (line: unknown) => void;
-  readonly #began = nowUs();
-  /** BOUNDED: half of the members. */
-  readonly #calls = new Map<Member, LiveCall>();
-  #wholeAt: Micros | undefined;
-  #nextAt = 0;
-  attachedMs = Number.NaN;
-
-  constructor(plan: SwarmPlan, members: readonly Member[], random: SeededRandom, tell: (line: unknown) => void) {
-    this.#plan = plan;
-    this.#members = members;
-    this.#random = random;
-    this.#tell = tell;
-  }
-
-  /** After each tick of a member: what its call has come to. */
-  after(now: Micros, member: Member): void {
-    for (let event = member.machine.poll(); event; event = member.machine.poll()) {
-      if (event.kind === 'ringing') member.rungAt = now;
-      const call = this.#calls.get(member);
-      if (!call) continue;
-      if (event.kind === 'call-up') {
-        call.upAt = now;
-        call.endAt = now + this.#exponential(this.#plan.holdSeconds);
-      } else if (event.kind === 'call-ended') {
-        const outcome =
-          event.reason === 'no-channel' ? 'no-channel' : call.upAt !== undefined ? 'lost' : 'not-answered';
-        this.#over(now, call, outcome);
-      }
-    }
-    if (member.rungAt !== undefined && now - member.rungAt >= (this.#plan.ringSeconds ?? 0) * SECOND_US) {
-      member.rungAt = undefined;
-      member.machine.answer(now);
-    }
-    const call = this.#calls.get(member);
-    if (!call || now < call.endAt) return;
-    this.#over(now, call, call.upAt === undefined ? 'not-answered' : 'up');
-    member.machine.hangUp();
-  }
-
-  /** Once per round; true when all is over. */
-  tick(now: Micros): boolean {
-    if (this.#wholeAt === undefined) {
-      const wanted = this.#members.every(({ machine }) => machine.attached);
-      if (wanted || now - this.#began > ATTACH_US) {
-        this.#wholeAt = now + SETTLE_US;
-        this.attachedMs = Math.round((now - this.#began) / 1000);
-        this.#nextAt = this.#wholeAt + this.#exponential(1 / this.#plan.callsPerSecond);
-      }
-      return false;
-    }
-    const end = this.#wholeAt + this.#plan.seconds * SECOND_US;
-    while (now >= this.#nextAt && this.#nextAt < end) {
-      this.#place(now);
-      this.#nextAt += this.#exponential(1 / this.#plan.callsPerSecond);
-    }
-    return now > end && this.#calls.size === 0;
-  }
-
-  #place(now: Micros): void {
-    const idle = this.#members.filter(({ busy, machine }) => !busy && machine.callState === 'idle');
-    if (idle.length < 2) return;
-    const caller = this.#random.pick(idle);
-    const callee = this.#random.pick(idle.filter((member) => member !== caller));
-    if (caller.machine.place(now, callee.contact)) return;
-    caller.busy = true;
-    callee.busy = true;
-    caller.peer = callee;
-    callee.peer = caller;
-    const endAt = now + this.#plan.patienceSeconds * SECOND_US;
-    this.#calls.set(caller, { caller, callee, placedAt: now, upAt: undefined, endAt });
-  }
-
-  #over(now: Micros, call: LiveCall, outcome: CallOutcome): void {
-    this.#calls.delete(call.caller);
-    for (const member of [call.caller, call.callee]) {
-      member.busy = false;
-      member.peer = undefined;
-    }
-    const setUpMs = call.upAt === undefined ? undefined : Math.round((call.upAt - call.placedAt) / 1000);
-    this.#tell({ outcome, setUpMs, heldMs: Math.round((now - call.placedAt) / 1000) } satisfies SwarmCall);
-  }
-
-  #exponential(meanSeconds: number): Micros {
-    return -Math.log(1 - this.#random.next()) * meanSeconds * SECOND_US;
-  }
 }
 
 if (parentPort) {

@@ -367,6 +367,16 @@ test('who hangs up while he waits leaves the line that comes free to others', ()
   assert.deepEqual(stage.mayUse(next), [0]);
 });
 
+test('a line that comes free for somebody who is rung is kept for the next ring', () => {
+  const { stage, last } = row(1);
+  assert.equal(stage.allocation.reserve(stage.now, last), undefined);
+  stage.run(2 * DRAIN_S);
+  const stranger = stage.party(0);
+  stage.want(stranger);
+  assert.deepEqual(stage.mayUse(stranger), []);
+  assert.equal(stage.allocation.reserve(stage.now, last), stage.lines[0]);
+});
+
 test('a mover that hangs up on its way leaves both lines, and who waits has his', () => {
   const { stage, movers, last } = row(1);
   stage.want(last);

@@ -6,7 +6,7 @@ import { ReplayWindow } from '../../../../nodes/crypto/replay.ts';
 import { Allocation } from '../../../../nodes/mix/allocation.ts';
 import { Attachment, Channel } from '../../../../nodes/mix/channel.ts';
 import { Session } from '../../../../nodes/mix/session.ts';
-import { GEOMETRY, GRANT_REFUSED } from '../../../../nodes/wire/constants.ts';
+import { GEOMETRY, GRANT_REFUSED, TICK_US } from '../../../../nodes/wire/constants.ts';
 
 const NOW = 1_800_000_000 * SECOND_US;
 const SLOTS = 4;
@@ -134,4 +134,22 @@ test('keys that rest follow those that are used: an idle client’s first word o
   for (const keys of ups) assert.equal(keys.at(generation), undefined, 'and what is two generations old is erased');
   attachment.commitDown(2 * generation);
   for (const keys of [attachment.cellSend, attachment.control]) assert(keys.at(2 * generation + 1));
+});
+
+test('media is steady when it has gone down for 300 ms with no two ticks in a row without', () => {
+  const channel = channelOf();
+  const speak = (from: number, ticks: number, every = 1) => {
+    for (let tick = 0; tick < ticks; tick += every) channel.spokenDown(NOW + (from + tick) * TICK_US);
+  };
+  const isSteadyAt = (tick: number) => channel.isSteady(NOW + tick * TICK_US);
+  assert.equal(isSteadyAt(0), false);
+  speak(0, 15);
+  assert.equal(isSteadyAt(14), false);
+  speak(15, 1);
+  assert.equal(isSteadyAt(15), true);
+  assert.equal(isSteadyAt(17), false, 'two ticks without');
+  speak(18, 16);
+  assert.equal(isSteadyAt(33), true);
+  speak(40, 16, 2);
+  assert.equal(isSteadyAt(54), false, 'every other tick is a pause');
 });
