@@ -1,8 +1,8 @@
 /** Flags → client → caches → lease → controllers → /metrics. Leaves with 0 on SIGTERM, with 1 when the lease is lost. */
 import { once } from 'node:events';
 import { readConfig } from './config.ts';
-import { directoryOverHttp } from './controllers/consensus.ts';
-import { Manager } from './controllers/manager.ts';
+import { directoryOverHttp } from './controllers/directory.ts';
+import { controllers, Manager } from './controllers/manager.ts';
 import { sleep } from './kube/backoff.ts';
 import { KubeClient } from './kube/client.ts';
 import { fromKubeconfig, inCluster } from './kube/cluster.ts';
@@ -78,7 +78,6 @@ async function main(): Promise<number> {
   return 0;
 
   function measure() {
-    const controllers = ['superpeer', 'zone'] as const;
     const update = () => {
       metrics.leader.set(elector.leads() ? 1 : 0);
       for (const controller of controllers) metrics.queueDepth.set({ controller }, manager.workers[controller].depth());

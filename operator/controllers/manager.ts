@@ -1,20 +1,24 @@
 /** Caches, queues and controllers, wired: which change makes which key be looked at again. */
+import { isDeepStrictEqual } from 'node:util';
+import type { NodeSlot } from '../api/slot.ts';
 import type { Superpeer } from '../api/superpeer.ts';
 import type { Zone } from '../api/zone.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { EventRecorder } from '../kube/events.ts';
 import type { Change } from '../kube/reflector.ts';
-import { type CustomResource, controllerOf, type KubeObject, keyOf } from '../kube/types.ts';
+import { type CustomResource, controllerOf, type KubeNode, type KubeObject, keyOf, type Pod } from '../kube/types.ts';
 import { Workers } from '../kube/workers.ts';
 import { dependents, published, zonesOf } from '../plan/relations.ts';
-import { type Caches, createCaches, readSuperpeer, readZone, superpeersIn, zonesIn } from './caches.ts';
-import { type AskDirectory, ConsensusReader } from './consensus.ts';
+import { type Caches, createCaches, readSlot, readSuperpeer, readZone, superpeersIn, zonesIn } from './caches.ts';
 import type { Deps } from './deps.ts';
+import { type AskDirectory, DirectoryReader } from './directory.ts';
 import { KeyKeeper } from './keys.ts';
+import { slotController } from './slot.ts';
 import { superpeerController } from './superpeer.ts';
 import { zoneController } from './zone.ts';
 
-export type Controller = 'superpeer' | 'zone';
+export const controllers = ['slot', 'superpeer', 'zone'] as const;
+export type Controller = (typeof controllers)[number];
 
 export interface ManagerOptions {
   readonly client: KubeClient;
@@ -40,16 +44,19 @@ export class Manager {
     this.caches = createCaches(client, options.namespaces, {
       onZone: (change) => this.#zoneChanged(change),
       onSuperpeer: (change) => this.#superpeerChanged(change),
+      onSlot: (change) => this.#slotChanged(change),
       onChild: (change) => this.#childChanged(change),
+      onPod: (change) => this.#podChanged(change),
+      onMachine: (change) => this.#machineChanged(change),
       onError: options.onWatchError,
     });
     const keys = new KeyKeeper(
       client,
       options.keysBelievedMs === undefined ? {} : { believedMs: options.keysBelievedMs },
     );
-    const consensus = new ConsensusReader(options.askDirectory);
+    const directories = new DirectoryReader(options.askDirectory);
     const events = new EventRecorder(client, options.instance);
-    const deps: Deps = { client, caches: this.caches, keys, consensus, events, nodeImage };
+    const deps: Deps = { client, caches: this.caches, keys, directories, events, nodeImage };
     const worker = (controller: Controller, reconcile: ReturnType<typeof zoneController>) =>
       new Workers({
         concurrency,
@@ -57,6 +64,7 @@ export class Manager {
         onDone: (key, seconds, error) => options.onReconcile(controller, key, seconds, error),
       });
     this.workers = {
+      slot: worker('slot', slotController(deps)),
       superpeer: worker('superpeer', superpeerController(deps)),
       zone: worker('zone', zoneController(deps)),
     };
@@ -83,7 +91,7 @@ export class Manager {
   #zoneChanged({ before, after }: Change<CustomResource>): void {
     const object = (after ?? before)!;
     const namespace = object.metadata.namespace!;
-    if (wantsReconcile(before, after)) this.workers.zone.add(keyOf(object));
+    if (wantsReconcile(before, after)) this.workers.zone.add(keyOf(object), 'urgent');
     const was = zoneIn(before);
     const is = zoneIn(after);
     if (published(was) === published(is)) return;
@@ -100,28 +108,57 @@ export class Manager {
   #superpeerChanged({ before, after }: Change<CustomResource>): void {
     const object = (after ?? before)!;
     const namespace = object.metadata.namespace!;
-    if (wantsReconcile(before, after)) this.workers.superpeer.add(keyOf(object));
-    const zones = zonesIn(this.caches, namespace);
+    if (wantsReconcile(before, after)) this.workers.superpeer.add(keyOf(object), 'urgent');
     for (const superpeer of [superpeerIn(before), superpeerIn(after)]) {
-      if (superpeer) for (const name of zonesOf(superpeer, zones)) this.workers.zone.add(`${namespace}/${name}`);
+      if (superpeer) this.#addZones(namespace, superpeer.spec.zoneRef);
     }
+  }
+
+  /** The zone has counts of it, the directory's zone a roster, and its Superpeer a status. */
+  #slotChanged(change: Change<CustomResource>): void {
+    const object = (change.after ?? change.before)!;
+    if (wantsReconcile(change.before, change.after)) this.workers.slot.add(keyOf(object));
+    const slot = slotIn(object);
+    if (slot) this.#addZones(slot.metadata.namespace, slot.spec.zone);
+    this.#childChanged(change);
   }
 
   #childChanged({ before, after }: Change<KubeObject>): void {
     for (const child of [before, after]) {
       const owner = child && controllerOf(child);
       const key = `${child?.metadata.namespace}/${owner?.name}`;
-      if (owner?.kind === 'Zone') this.workers.zone.add(key);
+      if (owner?.kind === 'NodeSlot') this.workers.slot.add(key);
       if (owner?.kind === 'Superpeer') this.workers.superpeer.add(key);
+      if (owner?.kind === 'Zone') this.workers.zone.add(key);
     }
+  }
+
+  #podChanged({ before, after }: Change<Pod>): void {
+    const { namespace, labels } = (after ?? before)!.metadata;
+    const { 'herd.network/role': role, 'herd.network/zone': zone, 'herd.network/node': node } = labels ?? {};
+    if (role === 'directory') this.workers.zone.add(`${namespace}/${zone}`);
+    else this.workers.slot.add(`${namespace}/${node}`);
+  }
+
+  /** Cordoned, or no more: the slots on it are looked at. */
+  #machineChanged({ before, after }: Change<KubeNode>): void {
+    if (before?.spec?.unschedulable === after?.spec?.unschedulable) return;
+    const { name } = (after ?? before)!.metadata;
+    for (const pod of this.caches.pods.values())
+      if (pod.spec?.nodeName === name) this.#podChanged({ before: undefined, after: pod });
+  }
+
+  #addZones(namespace: string, zone: string): void {
+    for (const name of zonesOf(zone, zonesIn(this.caches, namespace))) this.workers.zone.add(`${namespace}/${name}`);
   }
 }
 
-/** Our own status writes change neither of these, so they don't wake us. */
+/** Our own status writes change none of these, so they don't wake us. */
 function wantsReconcile(before: CustomResource | undefined, after: CustomResource | undefined): boolean {
   if (!before || !after || before.metadata.uid !== after.metadata.uid) return true;
   return (
     before.metadata.generation !== after.metadata.generation ||
+    !isDeepStrictEqual(before.metadata.annotations, after.metadata.annotations) ||
     before.metadata.deletionTimestamp !== after.metadata.deletionTimestamp
   );
 }
@@ -133,5 +170,10 @@ function zoneIn(raw: CustomResource | undefined): Zone | undefined {
 
 function superpeerIn(raw: CustomResource | undefined): Superpeer | undefined {
   const parsed = raw && readSuperpeer(raw);
+  return parsed?.ok ? parsed.value : undefined;
+}
+
+function slotIn(raw: CustomResource | undefined): NodeSlot | undefined {
+  const parsed = raw && readSlot(raw);
   return parsed?.ok ? parsed.value : undefined;
 }

@@ -43,6 +43,10 @@ export class Cache<T extends KubeObject> {
     return undefined;
   }
 
+  values(): T[] {
+    return this.#filter(() => true);
+  }
+
   inNamespace(namespace: string): T[] {
     return this.#filter((object) => object.metadata.namespace === namespace);
   }

@@ -21,6 +21,7 @@ export interface Manifest {
     readonly labels?: Readonly<Record<string, string>>;
     readonly annotations?: Readonly<Record<string, string>>;
     readonly ownerReferences?: readonly OwnerReference[];
+    readonly finalizers?: readonly string[];
   };
 }
 
@@ -55,6 +56,17 @@ export interface Service extends KubeObject {
 }
 export interface PodDisruptionBudget extends KubeObject {
   readonly spec: V1PodDisruptionBudgetSpec;
+}
+export interface Pod extends KubeObject {
+  readonly spec?: { readonly nodeName?: string };
+  readonly status?: {
+    readonly phase?: string;
+    readonly conditions?: readonly { readonly type: string; readonly status: string }[];
+  };
+}
+/** A machine of the cluster. */
+export interface KubeNode extends KubeObject {
+  readonly spec?: { readonly unschedulable?: boolean };
 }
 /** Custom resources come as they are; api/ parses them. */
 export interface CustomResource extends KubeObject {
@@ -91,6 +103,9 @@ const resource = <T extends KubeObject>(group: string, version: string, plural: 
 export const configMaps = resource<ConfigMap>('', 'v1', 'configmaps', 'ConfigMap');
 export const events = resource<KubeObject>('events.k8s.io', 'v1', 'events', 'Event');
 export const leases = resource<Lease>('coordination.k8s.io', 'v1', 'leases', 'Lease');
+export const nodeSlots = resource<CustomResource>(group, version, 'nodeslots', 'NodeSlot');
+export const nodes = resource<KubeNode>('', 'v1', 'nodes', 'Node');
+export const pods = resource<Pod>('', 'v1', 'pods', 'Pod');
 export const podDisruptionBudgets = resource<PodDisruptionBudget>(
   'policy',
   'v1',

@@ -17,7 +17,7 @@ const Document = z.object({
 });
 
 /** Domain separation: a signature over anything else that the key signs is none over a consensus. */
-const context = 'herd-consensus-v1\n';
+const context = 'herd-consensus-v1';
 
 /** @param rootKey base64 of the zone's Ed25519 public key */
 export function readConsensus(answer: unknown, zone: string, rootKey: string, nowMs: number): Consensus {
@@ -25,7 +25,7 @@ export function readConsensus(answer: unknown, zone: string, rootKey: string, no
   const parsed = Answer.safeParse(answer);
   if (!parsed.success) return unreachable('the directory answers something that is not a view');
   const { consensus, signature } = parsed.data.own;
-  if (!signed(consensus, signature, rootKey))
+  if (!signedByRoot(context, consensus, signature, rootKey))
     return unreachable('the consensus is not signed with the zone’s root key');
   const document = Document.safeParse(parseJson(consensus));
   if (!document.success) return unreachable('the signed consensus can’t be read');
@@ -35,10 +35,11 @@ export function readConsensus(answer: unknown, zone: string, rootKey: string, no
   return { kind: 'verified', epoch: document.data.epoch, registered };
 }
 
-function signed(text: string, signature: string, rootKey: string): boolean {
+/** Ed25519, with the context before the text. */
+export function signedByRoot(context: string, text: string, signature: string, rootKey: string): boolean {
   const x = Buffer.from(rootKey, 'base64').toString('base64url');
   const key = createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x }, format: 'jwk' });
-  return verify(null, Buffer.from(context + text), key, Buffer.from(signature, 'base64'));
+  return verify(null, Buffer.from(`${context}\n${text}`), key, Buffer.from(signature, 'base64'));
 }
 
 function parseJson(text: string): unknown {

@@ -10,7 +10,13 @@ interface Painted extends KubeObject {
 
 const store = () => new Store<Painted>({ colour: (object) => object.colour });
 
-const object = (name: string, namespace: string, owner: string, colour: string | undefined, version: number): Painted => ({
+const object = (
+  name: string,
+  namespace: string,
+  owner: string,
+  colour: string | undefined,
+  version: number,
+): Painted => ({
   metadata: {
     name,
     namespace,
@@ -45,9 +51,18 @@ test('every index answers what a scan would, whatever was put and removed', () =
       const scan = (wanted: (o: Painted) => boolean) => [...s.values()].filter(wanted).map(keyOf).sort();
       const found = (index: string, value: string) => s.by(index, value).map(keyOf).sort();
       for (const value of ['a', 'b', 'c', 'red', 'blue']) {
-        assert.deepEqual(found('namespace', value), scan((o) => o.metadata.namespace === value));
-        assert.deepEqual(found('owner', value), scan((o) => controllerOf(o)?.uid === value));
-        assert.deepEqual(found('colour', value), scan((o) => o.colour === value));
+        assert.deepEqual(
+          found('namespace', value),
+          scan((o) => o.metadata.namespace === value),
+        );
+        assert.deepEqual(
+          found('owner', value),
+          scan((o) => controllerOf(o)?.uid === value),
+        );
+        assert.deepEqual(
+          found('colour', value),
+          scan((o) => o.colour === value),
+        );
       }
     }),
   );
