@@ -4,7 +4,7 @@ import { superpeers } from '../kube/types.ts';
 import { identitySecretName } from '../objects/labels.ts';
 import { planSuperpeer, type SuperpeerView, superpeerKey } from '../plan/superpeer.ts';
 import { Applier } from './apply.ts';
-import { readSuperpeer, zonesIn } from './caches.ts';
+import { readSuperpeer, zoneNamed } from './caches.ts';
 import { type Deps, type Reconcile, settled, valid } from './deps.ts';
 
 export function superpeerController(deps: Deps): Reconcile {
@@ -36,7 +36,8 @@ async function gather({ caches, keys, consensus, nodeImage }: Deps, superpeer: S
   const { namespace, name, uid } = superpeer.metadata;
   const { zoneRef } = superpeer.spec;
   const found = await keys.ensure({ kind: 'Superpeer', metadata: superpeer.metadata }, [superpeerKey(superpeer)]);
-  const zone = zonesIn(caches, namespace).find((z) => z.metadata.name === zoneRef && !z.metadata.deletionTimestamp);
+  const named = zoneNamed(caches, namespace, zoneRef);
+  const zone = named?.metadata.deletionTimestamp ? undefined : named;
   const { rootKey, directoryURL: url } = zone?.status ?? {};
   const directory = rootKey && url ? { url, rootKey } : undefined;
   return {

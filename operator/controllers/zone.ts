@@ -4,7 +4,7 @@ import { type CustomResource, zones } from '../kube/types.ts';
 import type { Owner } from '../objects/labels.ts';
 import { planZone, type ZoneView, zoneKeys } from '../plan/zone.ts';
 import { Applier } from './apply.ts';
-import { readZone, superpeersIn, zonesIn } from './caches.ts';
+import { readZone, surroundings } from './caches.ts';
 import { type Deps, type Reconcile, settled, valid } from './deps.ts';
 
 export function zoneController(deps: Deps): Reconcile {
@@ -32,11 +32,11 @@ export function zoneController(deps: Deps): Reconcile {
     await applier.remove(zone.metadata.uid, zone.metadata.namespace, plan.remove);
     await applier.apply(zone.metadata.uid, plan.apply);
     await applier.applyStatus(zones, raw, plan.status);
-    await tellReadiness(raw, zone, plan.status.conditions);
+    tellReadiness(raw, zone, plan.status.conditions);
     return { requeueAfterMs: plan.requeueAfterMs };
   };
 
-  async function tellReadiness(
+  function tellReadiness(
     raw: CustomResource,
     zone: Zone,
     now: readonly { type: string; status: string; message: string }[],
@@ -46,7 +46,7 @@ export function zoneController(deps: Deps): Reconcile {
     if (!before || before.status === ready.status) return;
     const [type, reason] =
       ready.status === 'True' ? (['Normal', 'Ready'] as const) : (['Warning', 'NotReady'] as const);
-    await events.record(
+    events.record(
       { ...raw, apiVersion: 'herd.network/v1alpha1', kind: 'Zone' },
       type,
       reason,
@@ -57,15 +57,14 @@ export function zoneController(deps: Deps): Reconcile {
 }
 
 async function gather({ caches, keys, consensus, nodeImage }: Deps, key: string, zone: Zone): Promise<ZoneView> {
-  const { namespace, uid } = zone.metadata;
+  const { uid } = zone.metadata;
   const owner: Owner = { kind: 'Zone', metadata: zone.metadata };
   const found = await keys.ensure(owner, zoneKeys(zone), zone.status?.rootKey);
   const { rootKey, directoryURL: url } = zone.status ?? {};
   const ids = zone.status?.nodes.map((n) => n.id) ?? [];
   return {
     zone,
-    zones: zonesIn(caches, namespace),
-    superpeers: superpeersIn(caches, namespace),
+    ...surroundings(caches, zone),
     keys: found.keys,
     keyProblem: found.problem,
     statefulSets: caches.statefulSets.ownedBy(uid),

@@ -17,7 +17,7 @@ export const watchedRules: readonly PolicyRule[] = [
   rule('', 'secrets', 'create', 'delete', 'get'), // controllers/keys: made once, found by name; never listed, never watched
   rule('', 'services', 'create', 'delete', 'list', 'patch', 'watch'), // controllers/zone: the directory's address
   rule('apps', 'statefulsets', 'create', 'delete', 'list', 'patch', 'watch'), // controllers/{zone,superpeer}: one per node
-  rule('events.k8s.io', 'events', 'create'), // kube/events
+  rule('events.k8s.io', 'events', 'create', 'patch'), // kube/events
   rule('herd.network', 'superpeers', 'list', 'watch'), // controllers/{zone,superpeer}
   rule('herd.network', 'superpeers/status', 'patch'), // controllers/superpeer
   rule('herd.network', 'zones', 'list', 'watch'), // controllers/{zone,superpeer}

@@ -1,5 +1,11 @@
 /** The little of Kubernetes' object model that the runtime needs, and one descriptor per resource that the operator touches. */
-import type { V1PodDisruptionBudgetSpec, V1ServiceSpec, V1StatefulSetSpec } from '@kubernetes/client-node';
+import type {
+  V1PodDisruptionBudgetSpec,
+  V1PodSpec,
+  V1PodStatus,
+  V1ServiceSpec,
+  V1StatefulSetSpec,
+} from '@kubernetes/client-node';
 import { group, version } from '../api/fields.ts';
 
 export interface OwnerReference {
@@ -46,6 +52,10 @@ export interface StatefulSet extends KubeObject {
     readonly currentRevision?: string;
     readonly updateRevision?: string;
   };
+}
+export interface Pod extends KubeObject {
+  readonly spec?: V1PodSpec;
+  readonly status?: V1PodStatus;
 }
 export interface ConfigMap extends KubeObject {
   readonly data?: Readonly<Record<string, string>>;
@@ -97,6 +107,7 @@ export const podDisruptionBudgets = resource<PodDisruptionBudget>(
   'poddisruptionbudgets',
   'PodDisruptionBudget',
 );
+export const pods = resource<Pod>('', 'v1', 'pods', 'Pod');
 export const secrets = resource<KubeObject>('', 'v1', 'secrets', 'Secret');
 export const services = resource<Service>('', 'v1', 'services', 'Service');
 export const statefulSets = resource<StatefulSet>('apps', 'v1', 'statefulsets', 'StatefulSet');

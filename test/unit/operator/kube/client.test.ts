@@ -20,7 +20,7 @@ const ok =
 async function against(
   answers: Answer[],
   body: (client: KubeClient, asked: string[]) => Promise<void>,
-  mayWrite = () => {},
+  writeMsLeft = () => 60_000,
 ) {
   const asked: string[] = [];
   const server = createServer((request, response) => {
@@ -30,7 +30,7 @@ async function against(
   await once(server, 'listening');
   const { port } = server.address() as { port: number };
   const cluster = { server: `http://127.0.0.1:${port}`, tls: {}, headers: async () => ({}) };
-  const client = new KubeClient(cluster, { random: () => 0, mayWrite });
+  const client = new KubeClient(cluster, { random: () => 0, writeMsLeft });
   try {
     await body(client, asked);
   } finally {
@@ -64,7 +64,7 @@ test('an error that would come again is thrown at once, typed', () =>
       client.apply(configMaps, map, 'm'),
       (e) => e instanceof ApiError && e.code === 422 && e.reason === 'Test',
     );
-    assert.deepEqual(asked, ['PATCH /api/v1/namespaces/n/configmaps/a?fieldManager=m&force=true']);
+    assert.deepEqual(asked, ['PATCH /api/v1/namespaces/n/configmaps/a?fieldManager=m&force=true&timeout=10000ms']);
   }));
 
 test('a list is read to its last page', () =>

@@ -186,7 +186,10 @@ test('keys come in the order of their times, however they were added and moved f
         q.succeeded(key);
       }
       assert.equal(taken.length, due.size);
-      assert.deepEqual(taken, [...taken].sort((a, b) => a - b));
+      assert.deepEqual(
+        taken,
+        [...taken].sort((a, b) => a - b),
+      );
     }),
   );
 });
