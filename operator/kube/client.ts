@@ -15,8 +15,8 @@ import { type KubeObject, type Manifest, pods, type Resource } from './types.ts'
 export type Verb = 'get' | 'list' | 'watch' | 'create' | 'update' | 'apply' | 'patch' | 'delete' | 'evict';
 
 export interface ClientOptions {
-  /** Milliseconds for which a write may be under way. Throws when none may be sent, such as after the lease was lost. */
-  readonly writeMsLeft?: () => number;
+  /** Milliseconds for which a write that is sent now may be under way; undefined: none may be sent, as after the lease was lost. */
+  readonly writeMsLeft?: () => number | undefined;
   readonly onRequest?: (verb: Verb, code: number, seconds: number) => void;
   readonly random?: Random;
   /** How long an answer may take from the first byte sent to the last one received; the default suits all but tests. */
@@ -270,7 +270,7 @@ export class KubeClient {
         const body = (await response.body.json()) as T;
         // A process that was stopped sees the answer before the timer that would have given it up.
         if (performance.now() < believedUntilMs) return body;
-        throw new Error('the leave to write ended before the answer came: whether it was done is not known');
+        throw new NoLeave('the leave to write ended before the answer came: whether it was done is not known');
       } catch (error) {
         const waitMs = attempt < attemptsMax ? this.#retryAfterMs(request, error, attempt) : undefined;
         if (waitMs === undefined) throw error;
@@ -280,6 +280,7 @@ export class KubeClient {
   }
 
   #retryAfterMs(request: Request, error: unknown, attempt: number): number | undefined {
+    if (error instanceof NoLeave) return undefined;
     const code = error instanceof ApiError ? error.code : 0;
     // To an eviction 429 is an answer.
     if (code === 429 ? request.verb === 'evict' : !repeatable.has(request.verb)) return undefined;
@@ -299,7 +300,7 @@ export class KubeClient {
 
   async #sendOnce(request: Request, credential: Record<string, string>, signal: AbortSignal): Promise<Sent> {
     // Nothing is awaited between the leave and the sending.
-    const writeMs = request.method === 'GET' ? undefined : this.#options.writeMsLeft?.();
+    const writeMs = this.#writeMs(request);
     const started = performance.now();
     let code = 0;
     try {
@@ -323,7 +324,18 @@ export class KubeClient {
       this.#options.onRequest?.(request.verb, code, (performance.now() - started) / 1000);
     }
   }
+
+  /** undefined: the request needs no leave. */
+  #writeMs({ method }: Request): number | undefined {
+    const { writeMsLeft } = this.#options;
+    if (method === 'GET' || !writeMsLeft) return undefined;
+    const ms = writeMsLeft();
+    if (ms === undefined) throw new NoLeave('this instance may not write: it does not hold the lease');
+    return ms;
+  }
 }
+
+class NoLeave extends Error {}
 
 interface Sent {
   readonly response: Dispatcher.ResponseData;

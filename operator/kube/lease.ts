@@ -57,10 +57,9 @@ export class Elector {
     return performance.now() < this.#heldUntilMs;
   }
 
-  /** How long a write that begins now may take. @throws when none may begin */
-  writeMsLeft(): number {
-    if (!this.leads()) throw new Error('this instance does not hold the lease');
-    return this.#heldUntilMs + leaseMs - renewMs - performance.now();
+  /** How long a write that begins now may take; undefined: none may begin. */
+  writeMsLeft(): number | undefined {
+    return this.leads() ? this.#heldUntilMs + leaseMs - renewMs - performance.now() : undefined;
   }
 
   /** Resolves true once we lead, false when the signal aborts first. */
