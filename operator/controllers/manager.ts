@@ -5,11 +5,22 @@ import type { Superpeer } from '../api/superpeer.ts';
 import type { Zone } from '../api/zone.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { EventRecorder } from '../kube/events.ts';
-import type { Change } from '../kube/reflector.ts';
+import type { Lane } from '../kube/queue.ts';
+import type { Beginning } from '../kube/reflector.ts';
+import type { Change } from '../kube/store.ts';
 import { type CustomResource, controllerOf, type KubeNode, type KubeObject, keyOf, type Pod } from '../kube/types.ts';
 import { Workers } from '../kube/workers.ts';
 import { dependents, published, zonesOf } from '../plan/relations.ts';
-import { type Caches, createCaches, readSlot, readSuperpeer, readZone, superpeersIn, zonesIn } from './caches.ts';
+import {
+  type Caches,
+  createCaches,
+  readSlot,
+  readSuperpeer,
+  readZone,
+  superpeersOf,
+  zoneNamed,
+  zonesNaming,
+} from './caches.ts';
 import type { Deps } from './deps.ts';
 import { type AskDirectory, DirectoryReader } from './directory.ts';
 import { KeyKeeper } from './keys.ts';
@@ -29,6 +40,9 @@ export interface ManagerOptions {
   readonly askDirectory: AskDirectory;
   readonly onReconcile: (controller: Controller, key: string, seconds: number, error: unknown) => void;
   readonly onWatchError: (resource: string, error: unknown) => void;
+  readonly onWatchBegin?: (resource: string, by: Beginning) => void;
+  /** Who tells of events; the one without leave to ask for, where there are two. */
+  readonly eventClient?: KubeClient;
   /** How long a public key read from a Secret is believed; the default suits all but tests. */
   readonly keysBelievedMs?: number;
 }
@@ -38,6 +52,7 @@ const concurrency = 4;
 export class Manager {
   readonly caches: Caches;
   readonly workers: Record<Controller, Workers>;
+  readonly #events: EventRecorder;
 
   constructor(options: ManagerOptions) {
     const { client, nodeImage } = options;
@@ -49,14 +64,15 @@ export class Manager {
       onPod: (change) => this.#podChanged(change),
       onMachine: (change) => this.#machineChanged(change),
       onError: options.onWatchError,
+      onBegin: (resource, by) => options.onWatchBegin?.(resource, by),
     });
     const keys = new KeyKeeper(
       client,
       options.keysBelievedMs === undefined ? {} : { believedMs: options.keysBelievedMs },
     );
     const directories = new DirectoryReader(options.askDirectory);
-    const events = new EventRecorder(client, options.instance);
-    const deps: Deps = { client, caches: this.caches, keys, directories, events, nodeImage };
+    this.#events = new EventRecorder(options.eventClient ?? client, options.instance);
+    const deps: Deps = { client, caches: this.caches, keys, directories, events: this.#events, nodeImage };
     const worker = (controller: Controller, reconcile: ReturnType<typeof zoneController>) =>
       new Workers({
         concurrency,
@@ -84,31 +100,35 @@ export class Manager {
     for (const workers of Object.values(this.workers)) workers.start();
   }
 
+  /** Takes no new keys; resolves when the running reconciles have ended. */
   async stop(): Promise<void> {
     await Promise.all(Object.values(this.workers).map((w) => w.stop()));
+  }
+
+  /** Resolves when the events that were recorded are written, or could not be. */
+  async flushEvents(): Promise<void> {
+    await this.#events.flush();
   }
 
   #zoneChanged({ before, after }: Change<CustomResource>): void {
     const object = (after ?? before)!;
     const namespace = object.metadata.namespace!;
-    if (wantsReconcile(before, after)) this.workers.zone.add(keyOf(object), 'urgent');
+    if (wantsReconcile(before, after)) this.workers.zone.add(keyOf(object), laneOf(this.caches.zones));
     const was = zoneIn(before);
     const is = zoneIn(after);
     if (published(was) === published(is)) return;
-    const zones = zonesIn(this.caches, namespace);
-    for (const zone of [was, is]) {
-      if (zone) for (const name of dependents(zone, zones)) this.workers.zone.add(`${namespace}/${name}`);
-    }
     const { name } = object.metadata;
-    for (const superpeer of superpeersIn(this.caches, namespace)) {
-      if (superpeer.spec.zoneRef === name) this.workers.superpeer.add(keyOf(superpeer));
+    const naming = zonesNaming(this.caches, namespace, name);
+    for (const zone of [was, is]) {
+      if (zone) for (const dependent of dependents(zone, naming)) this.workers.zone.add(`${namespace}/${dependent}`);
     }
+    for (const superpeer of superpeersOf(this.caches, namespace, name)) this.workers.superpeer.add(keyOf(superpeer));
   }
 
   #superpeerChanged({ before, after }: Change<CustomResource>): void {
     const object = (after ?? before)!;
     const namespace = object.metadata.namespace!;
-    if (wantsReconcile(before, after)) this.workers.superpeer.add(keyOf(object), 'urgent');
+    if (wantsReconcile(before, after)) this.workers.superpeer.add(keyOf(object), laneOf(this.caches.superpeers));
     for (const superpeer of [superpeerIn(before), superpeerIn(after)]) {
       if (superpeer) this.#addZones(namespace, superpeer.spec.zoneRef);
     }
@@ -144,14 +164,17 @@ export class Manager {
   #machineChanged({ before, after }: Change<KubeNode>): void {
     if (before?.spec?.unschedulable === after?.spec?.unschedulable) return;
     const { name } = (after ?? before)!.metadata;
-    for (const pod of this.caches.pods.values())
-      if (pod.spec?.nodeName === name) this.#podChanged({ before: undefined, after: pod });
+    for (const pod of this.caches.pods.by('machine', name)) this.#podChanged({ before: undefined, after: pod });
   }
 
   #addZones(namespace: string, zone: string): void {
-    for (const name of zonesOf(zone, zonesIn(this.caches, namespace))) this.workers.zone.add(`${namespace}/${name}`);
+    const known = zoneNamed(this.caches, namespace, zone);
+    for (const name of zonesOf(zone, known)) this.workers.zone.add(`${namespace}/${name}`);
   }
 }
+
+/** What a first list brings is as it was before we started; from then on it is users who change these. */
+const laneOf = (cache: { readonly synced: boolean }): Lane => (cache.synced ? 'urgent' : 'routine');
 
 /** Our own status writes change none of these, so they don't wake us. */
 function wantsReconcile(before: CustomResource | undefined, after: CustomResource | undefined): boolean {

@@ -3,7 +3,7 @@ import type { Superpeer } from '../api/superpeer.ts';
 import { superpeers } from '../kube/types.ts';
 import { planSuperpeer, type SuperpeerView } from '../plan/superpeer.ts';
 import { Applier } from './apply.ts';
-import { readSuperpeer, slotsIn, zonesIn } from './caches.ts';
+import { readSuperpeer, slotsOf, zoneNamed } from './caches.ts';
 import { type Deps, type Reconcile, settled, valid } from './deps.ts';
 import { listedIn } from './directory.ts';
 import { Owners } from './owners.ts';
@@ -29,14 +29,15 @@ export function superpeerController(deps: Deps): Reconcile {
 async function gather({ caches, directories }: Deps, superpeer: Superpeer): Promise<SuperpeerView> {
   const { namespace, name } = superpeer.metadata;
   const { zoneRef } = superpeer.spec;
-  const zone = zonesIn(caches, namespace).find((z) => z.metadata.name === zoneRef && !z.metadata.deletionTimestamp);
+  const named = zoneNamed(caches, namespace, zoneRef);
+  const zone = named?.metadata.deletionTimestamp ? undefined : named;
   const { rootKey, directoryURL: url } = zone?.status ?? {};
   const directory = rootKey && url ? { url, rootKey } : undefined;
   const { nodes } = await directories.read(`${namespace}/${zoneRef}`, zoneRef, directory);
   return {
     superpeer,
     zone,
-    slot: slotsIn(caches, namespace, zoneRef).find((slot) => slot.metadata.name === name),
+    slot: slotsOf(caches, namespace, zoneRef).find((slot) => slot.metadata.name === name),
     listed: listedIn(nodes, name),
   };
 }

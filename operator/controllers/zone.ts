@@ -3,10 +3,9 @@ import type { Zone } from '../api/zone.ts';
 import { type CustomResource, zones } from '../kube/types.ts';
 import { configHashAnnotation, directoryName, finalizer, type Owner, rootSecretName } from '../objects/labels.ts';
 import { drainManifest } from '../objects/slot.ts';
-import { hostOf } from '../plan/relations.ts';
 import { planZone, type ZoneView, zoneKey } from '../plan/zone.ts';
 import { Applier } from './apply.ts';
-import { readZone, slotsIn, superpeersIn, zonesIn } from './caches.ts';
+import { readZone, surroundings } from './caches.ts';
 import { type Deps, type Reconcile, settled, valid } from './deps.ts';
 import { Owners } from './owners.ts';
 
@@ -36,12 +35,12 @@ export function zoneController(deps: Deps): Reconcile {
     if (plan.nudge) await applier.annotatePod(plan.nudge.pod, { [configHashAnnotation]: plan.nudge.hash });
     for (const { slot, drain } of plan.permissions) await drains.applyField(drainManifest(slot, drain));
     await applier.applyStatus(zones, raw, plan.status);
-    await tellReadiness(raw, zone, plan.status.conditions);
+    tellReadiness(raw, zone, plan.status.conditions);
     if (!plan.finalizer) await applier.hold(zones, raw, false);
     return { requeueAfterMs: plan.requeueAfterMs };
   };
 
-  async function tellReadiness(
+  function tellReadiness(
     raw: CustomResource,
     zone: Zone,
     now: readonly { type: string; status: string; message: string }[],
@@ -51,7 +50,7 @@ export function zoneController(deps: Deps): Reconcile {
     if (!before || before.status === ready.status) return;
     const [type, reason] =
       ready.status === 'True' ? (['Normal', 'Ready'] as const) : (['Warning', 'NotReady'] as const);
-    await events.record({ ...raw, kind: 'Zone' }, type, reason, 'Reconcile', ready.message);
+    events.record({ ...raw, kind: 'Zone' }, type, reason, 'Reconcile', ready.message);
   }
 }
 
@@ -61,13 +60,9 @@ async function gather({ caches, keys, directories, nodeImage }: Deps, key: strin
   const found = await keys.ensure(owner, [zoneKey(zone)], zone.status?.rootKey);
   const { rootKey, directoryURL: url } = zone.status ?? {};
   const { consensus } = await directories.read(key, name, rootKey && url ? { url, rootKey } : undefined);
-  const zones = zonesIn(caches, namespace);
-  const served = zones.filter((other) => other.metadata.name === name || hostOf(other) === name);
   return {
     zone,
-    zones,
-    superpeers: superpeersIn(caches, namespace),
-    slots: served.flatMap((other) => slotsIn(caches, namespace, other.metadata.name)),
+    ...surroundings(caches, zone),
     rootKey: found.keys.get(rootSecretName(name)),
     keyProblem: found.problem,
     statefulSets: caches.statefulSets.ownedBy(uid),

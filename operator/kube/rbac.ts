@@ -18,7 +18,7 @@ export const watchedRules: readonly PolicyRule[] = [
   rule('', 'secrets', 'create', 'get'), // controllers/keys: made once, found by name; never listed, never watched
   rule('', 'services', 'create', 'delete', 'list', 'patch', 'watch'), // controllers/zone: the directory's address
   rule('apps', 'statefulsets', 'create', 'delete', 'list', 'patch', 'watch'), // controllers/{zone,slot}: one per node
-  rule('events.k8s.io', 'events', 'create'), // kube/events
+  rule('events.k8s.io', 'events', 'create', 'patch'), // kube/events
   rule('herd.network', 'nodeslots', 'create', 'delete', 'list', 'patch', 'watch'), // controllers/{zone,superpeer,slot}
   rule('herd.network', 'nodeslots/status', 'patch'), // controllers/slot
   rule('herd.network', 'superpeers', 'list', 'watch'), // controllers/{zone,superpeer}

@@ -4,8 +4,8 @@
  */
 import { controllerOf, type KubeObject, keyOf } from './types.ts';
 
-/** undefined: the object is not in the index. */
-export type Index<T> = (object: T) => string | undefined;
+/** Under which values the object is found. */
+export type Index<T> = (object: T) => readonly string[];
 
 export interface Change<T> {
   readonly before: T | undefined;
@@ -13,8 +13,11 @@ export interface Change<T> {
 }
 
 const common: Record<string, Index<KubeObject>> = {
-  namespace: (object) => object.metadata.namespace,
-  owner: (object) => controllerOf(object)?.uid,
+  namespace: ({ metadata }) => (metadata.namespace === undefined ? [] : [metadata.namespace]),
+  owner: (object) => {
+    const owner = controllerOf(object);
+    return owner ? [owner.uid] : [];
+  },
 };
 
 export class Store<T extends KubeObject> {
@@ -66,17 +69,14 @@ export class Store<T extends KubeObject> {
 
   #move(key: string, before: T | undefined, after: T | undefined): void {
     for (const [name, indexOf] of Object.entries(this.#indexes)) {
-      const was = before && indexOf(before);
-      const is = after && indexOf(after);
-      if (was === is) continue;
       const keys = this.#keys.get(name)!;
-      if (was !== undefined) {
-        keys.get(was)!.delete(key);
-        if (keys.get(was)!.size === 0) keys.delete(was);
+      for (const value of before ? indexOf(before) : []) {
+        keys.get(value)?.delete(key);
+        if (keys.get(value)?.size === 0) keys.delete(value);
       }
-      if (is !== undefined) {
-        if (!keys.has(is)) keys.set(is, new Set());
-        keys.get(is)!.add(key);
+      for (const value of after ? indexOf(after) : []) {
+        if (!keys.has(value)) keys.set(value, new Set());
+        keys.get(value)!.add(key);
       }
     }
   }

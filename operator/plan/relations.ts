@@ -25,7 +25,6 @@ export function dependents(changed: Zone, zones: readonly Zone[]): Set<string> {
 }
 
 /** Names of the zones whose plan reads what is of the named zone, such as a superpeer or a slot: itself, and the one whose directory admits it. */
-export function zonesOf(name: string, zones: readonly Zone[]): Set<string> {
-  const zone = zones.find((z) => z.metadata.name === name);
+export function zonesOf(name: string, zone: Zone | undefined): Set<string> {
   return new Set([name, ...(zone ? [hostOf(zone)] : [])]);
 }

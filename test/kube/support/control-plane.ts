@@ -89,7 +89,7 @@ export async function startControlPlane(options: { controllers: boolean }): Prom
         const { statusCode, body } = await request(server + path, {
           method,
           dispatcher: agent,
-          headers: { ...(await headers()), 'content-type': contentType(method) },
+          headers: { ...(await headers(false)), 'content-type': contentType(method) },
           body: JSON.stringify(content),
         });
         return { code: statusCode, body: await body.json() };

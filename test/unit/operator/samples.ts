@@ -105,7 +105,7 @@ export function pod(name: string, { ready = true, revision = 'r' } = {}): Pod {
   return {
     ...object,
     metadata: { ...object.metadata, labels: { 'controller-revision-hash': revision } },
-    spec: { nodeName: 'machine' },
+    spec: { containers: [], nodeName: 'machine' },
     status: { phase: 'Running', conditions: [{ type: 'Ready', status: ready ? 'True' : 'False' }] },
   };
 }
