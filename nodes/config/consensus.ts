@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { type Endpoint, parseEndpoint } from '../core/units.ts';
+import { type Endpoint, MILLISECOND_US, type Micros, parseEndpoint } from '../core/units.ts';
 import { KEY_BYTES, tagOf } from '../crypto/keys.ts';
 import { type SignedText, verifyText } from '../crypto/signed.ts';
 import { ASSIGNMENT_MODES, ATTACHMENTS_MAX, CLIENTS_PER_CHANNEL_MAX, NODE_TAG_BYTES } from '../wire/constants.ts';
@@ -47,6 +47,13 @@ const meshRate = z.object({
 });
 export type MeshRate = z.infer<typeof meshRate>;
 
+/** As many as there are when a node changes its keys in every epoch: one that goes, one in force, two that come. */
+export const NODE_KEYS_MAX = 4;
+/** A public key of a node, and the instant, ms since 1970, from which on others use it. */
+const scheduledKey = z.object({ key: keyText, from: z.int().min(0) });
+/** By number, the oldest first. */
+const scheduledKeys = z.array(scheduledKey).min(1).max(NODE_KEYS_MAX);
+
 const consensusText = z.object({
   zone: name,
   provider: z.string().max(253),
@@ -61,7 +68,8 @@ const consensusText = z.object({
         role: z.enum(NODE_ROLES),
         endpoint: endpointText,
         identityKey: keyText,
-        linkKey: keyText,
+        linkKeys: scheduledKeys,
+        circuitKeys: scheduledKeys,
         boot: z.int().min(0).max(0xffff_ffff),
         draining: z.boolean(),
       }),
@@ -75,16 +83,24 @@ const consensusText = z.object({
 });
 export type ConsensusText = z.infer<typeof consensusText>;
 
+export interface ScheduledKey {
+  readonly key: Buffer;
+  readonly from: number;
+}
+
 export interface ConsensusNode {
   readonly id: string;
   readonly role: NodeRole;
   readonly endpoint: Endpoint;
-  readonly linkKey: Buffer;
+  /** The oldest first, at least one. All may open links; links to the node are opened with the one in force. */
+  readonly linkKeys: readonly ScheduledKey[];
+  /** The oldest first, at least one: of what clients send to a mix or rendezvous through others. */
+  readonly circuitKeys: readonly ScheduledKey[];
   /** Drawn when the process starts: another number means that it has lost its circuits and sessions. */
   readonly boot: number;
   /** Its clients and calls go elsewhere, and no new ones come. */
   readonly draining: boolean;
-  /** First 8 bytes of SHA-256 over the link key, in hex: how messages name a node. */
+  /** How messages name a node, in hex: see nodeTag. */
   readonly tag: string;
 }
 
@@ -109,8 +125,22 @@ export interface Consensus {
   readonly meshRates: readonly MeshRate[];
 }
 
-export function nodeTag(linkKey: Uint8Array): string {
-  return tagOf('herd node', linkKey, NODE_TAG_BYTES).toString('hex');
+/** The name of a node for as long as it has its identity. The zone is in it, so that no other zone's consensus can say it. */
+export function nodeTag(zone: string, identityKey: Uint8Array): string {
+  return tagOf('herd node', Buffer.concat([Buffer.from(zone), identityKey]), NODE_TAG_BYTES).toString('hex');
+}
+
+/**
+ * The key in force: the newest that has begun, or the oldest while none has. A function of the clock, so that it does
+ * not matter when it was heard of.
+ */
+export function keyAt(now: Micros, keys: readonly ScheduledKey[]): Buffer {
+  return (keys.findLast(({ from }) => from * MILLISECOND_US <= now) ?? keys[0]!).key;
+}
+
+/** Whether that is one of a node's keys: in force, still, or soon. */
+export function lists(keys: readonly ScheduledKey[] | undefined, key: Uint8Array): boolean {
+  return keys?.some((listed) => listed.key.equals(key)) ?? false;
 }
 
 /** The consensus if `rootKey` signed it for `zone` and it is still valid at `nowMs`; else one sentence saying why not. */
@@ -139,10 +169,13 @@ export function verifyConsensus(
 
 function interpret(text: ConsensusText, validUntilMs: number): Consensus {
   const nodes = text.nodes.map((node): ConsensusNode => {
-    const linkKey = Buffer.from(node.linkKey, 'base64');
     const endpoint = parseEndpoint(node.endpoint)!;
     const { id, role, boot, draining } = node;
-    return { id, role, endpoint, linkKey, boot, draining, tag: nodeTag(linkKey) };
+    const [linkKeys, circuitKeys] = [node.linkKeys, node.circuitKeys].map((keys) =>
+      keys.map(({ key, from }): ScheduledKey => ({ key: Buffer.from(key, 'base64'), from })),
+    ) as [ScheduledKey[], ScheduledKey[]];
+    const tag = nodeTag(text.zone, Buffer.from(node.identityKey, 'base64'));
+    return { id, role, endpoint, linkKeys, circuitKeys, boot, draining, tag };
   });
   const byId = new Map(nodes.map((node) => [node.id, node]));
   const channels = text.channels.flatMap((channel): ConsensusChannel[] => {

@@ -3,9 +3,10 @@ import { verifyConsensus } from '../config/consensus.ts';
 import { claimedId, type Descriptor, verifyDescriptor } from '../config/descriptor.ts';
 import type { DirectoryConfig, DirectoryZone } from '../config/node.ts';
 import { claimedVerdict, verifyVerdict } from '../config/verdict.ts';
-import type { Identity } from '../crypto/keys.ts';
+import type { Identity, KeyKind } from '../crypto/keys.ts';
 import { type SignedText, signText } from '../crypto/signed.ts';
 import { Rates } from './rates.ts';
+import { type KnownKey, scheduled } from './schedule.ts';
 
 /**
  * The directory of one provider's zones: admits the nodes that its roster lists, signs each zone's consensus, and
@@ -28,7 +29,10 @@ interface ServedZone {
   readonly config: DirectoryZone;
   readonly identity: Identity;
   /** By node id. BOUNDED: by the roster. */
-  readonly descriptors: Map<string, { descriptor: Descriptor; receivedAt: number }>;
+  readonly descriptors: Map<
+    string,
+    { descriptor: Descriptor; receivedAt: number; keys: Record<KeyKind, readonly KnownKey[]> }
+  >;
   /** Verified consensus of peer zones. BOUNDED: by the configured peers. */
   readonly peers: Map<string, { signed: SignedText; epoch: number }>;
   /** Superpeers that a mix has found to lie, until this process ends: its operator has then looked. BOUNDED: by the roster. */
@@ -37,7 +41,15 @@ interface ServedZone {
   signed: { content: string; consensus: SignedText } | undefined;
 }
 
-export type Registration = 'accepted' | 'unknown-zone' | 'malformed' | 'not-in-roster' | 'bad-signature' | 'stale';
+export type Registration =
+  | 'accepted'
+  | 'unknown-zone'
+  | 'malformed'
+  | 'not-in-roster'
+  | 'bad-signature'
+  | 'stale'
+  /** A key that is older than the newest known, or another under the same number. */
+  | 'old-key';
 
 export class Directory {
   readonly #epochMs: number;
@@ -88,7 +100,10 @@ export class Directory {
     const known = zone.descriptors.get(id);
     if (known && descriptor.issuedAt <= known.descriptor.issuedAt) return 'stale';
     if (Math.abs(descriptor.issuedAt - nowMs) > CLOCK_SKEW_MS) return 'stale';
-    zone.descriptors.set(id, { descriptor, receivedAt: nowMs });
+    const link = scheduled(nowMs, this.#epochMs, known?.keys.link, descriptor.linkKeys);
+    const circuit = scheduled(nowMs, this.#epochMs, known?.keys.circuit, descriptor.circuitKeys);
+    if (!link || !circuit) return 'old-key';
+    zone.descriptors.set(id, { descriptor, receivedAt: nowMs, keys: { link, circuit } });
     return 'accepted';
   }
 
@@ -181,8 +196,10 @@ export class Directory {
     const nodes = config.roster
       .filter(({ id }) => alive.has(id))
       .map(({ id, role, identityKey, draining }) => {
-        const { endpoint, linkKey, boot } = alive.get(id)!;
-        return { id, role, endpoint, identityKey, linkKey, boot, draining: draining === true };
+        const { endpoint, boot } = alive.get(id)!;
+        const { link, circuit } = zone.descriptors.get(id)!.keys;
+        const [linkKeys, circuitKeys] = [published(link), published(circuit)];
+        return { id, role, endpoint, identityKey, linkKeys, circuitKeys, boot, draining: draining === true };
       });
     // Superpeers are not in the mesh, and nobody's to trust.
     const inMesh = config.roster.filter(({ role }) => role !== 'superpeer');
@@ -208,6 +225,8 @@ export class Directory {
     return zone.signed.consensus;
   }
 }
+
+const published = (keys: readonly KnownKey[]) => keys.map(({ key, from }) => ({ key, from }));
 
 /** Channels of a zone: numbered through the superpeers by id, dealt to the mixes in turn, the next one standing by; the same whoever is up. */
 export function channelsOf(zone: DirectoryZone): ConsensusText['channels'] {

@@ -22,6 +22,7 @@ const STATUS: Record<Registration, number> = {
   'not-in-roster': 403,
   'bad-signature': 403,
   stale: 409,
+  'old-key': 409,
 };
 
 await main(async () => {

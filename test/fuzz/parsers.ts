@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { readWav, writeWav } from '../../nodes/client/wav.ts';
-import { verifyView } from '../../nodes/config/consensus.ts';
+import { keyAt, verifyView } from '../../nodes/config/consensus.ts';
 import { parseContact, printContact } from '../../nodes/config/contact.ts';
 import { claimedId, type Descriptor, signDescriptor, verifyDescriptor } from '../../nodes/config/descriptor.ts';
 import type { DirectoryConfig } from '../../nodes/config/node.ts';
@@ -10,6 +10,7 @@ import { signText } from '../../nodes/crypto/signed.ts';
 import { Directory } from '../../nodes/directory/directory.ts';
 import { SeededRandom } from '../sim/random.ts';
 import { DEFAULT_PARAMS } from '../sim/zones.ts';
+import { publishing } from '../unit/nodes/support/keys.ts';
 import type { Target } from './target.ts';
 
 const NOW_MS = Date.parse('2030-01-01T00:00:00Z');
@@ -19,7 +20,7 @@ const DESCRIPTOR: Descriptor = {
   zone: 'eu',
   id: 'eu-mix-0',
   endpoint: '10.0.0.1:7000',
-  linkKey: NODE.link.publicKey.toString('base64'),
+  ...publishing(1, 2),
   boot: 7,
   issuedAt: NOW_MS,
 };
@@ -126,7 +127,7 @@ parser('a consensus that is signed and yet has anything in any place is refused 
     if ('refused' in view) return;
     assert(view.own.validUntilMs >= NOW_MS, 'no date passes that is none');
     for (const node of view.own.nodes) {
-      assert.equal(node.linkKey.length, 32);
+      for (const keys of [node.linkKeys, node.circuitKeys]) assert.equal(keyAt(NOW_MS * 1000, keys).length, 32);
       assert(node.endpoint > 0 && Number.isSafeInteger(node.endpoint));
     }
   });

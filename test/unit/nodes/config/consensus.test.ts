@@ -16,14 +16,15 @@ import { DEFAULT_PARAMS } from '../../../sim/zones.ts';
 const NOW_MS = Date.parse('2030-01-01T00:00:00Z');
 const ROOT = new Identity(Buffer.alloc(32, 1));
 const OTHER = new Identity(Buffer.alloc(32, 2));
-const key = (fill: number) => new Identity(Buffer.alloc(32, fill)).link.publicKey.toString('base64');
+const key = (fill: number) => Buffer.alloc(32, fill).toString('base64');
 
 const node = (id: string, role: string, last: number) => ({
   id,
   role,
   endpoint: `10.0.0.${last}:7000`,
   identityKey: key(100 + last),
-  linkKey: key(last),
+  linkKeys: [{ key: key(last), from: 0 }],
+  circuitKeys: [{ key: key(50 + last), from: 0 }],
   boot: last,
   draining: false,
 });
@@ -59,7 +60,9 @@ test('gives the nodes with their tags and the channels with their nodes', () => 
   assert.equal(consensus.epoch, 5);
   assert.equal(consensus.validUntilMs, Date.parse(TEXT.validUntil));
   const [mix, , superpeer] = consensus.nodes;
-  assert.equal(mix.tag, nodeTag(Buffer.from(TEXT.nodes[0].linkKey, 'base64')));
+  assert.equal(mix.tag, nodeTag('eu', Buffer.alloc(32, 110)));
+  assert.deepEqual(mix.linkKeys, [{ key: Buffer.alloc(32, 10), from: 0 }]);
+  assert.deepEqual(mix.circuitKeys, [{ key: Buffer.alloc(32, 60), from: 0 }]);
   assert.equal(mix.boot, 10);
   assert.equal(mix.draining, false);
   assert.deepEqual(consensus.channels, [{ id: 1, superpeer, mix, standby: undefined }]);
@@ -137,7 +140,7 @@ const MALFORMED: readonly (readonly [field: string, change: object])[] = [
   /* 12 */ ['nodes[0].role', { nodes: [{ ...TEXT.nodes[0], role: 'client' }] }],
   /* 13 */ ['nodes[0].endpoint', { nodes: [{ ...TEXT.nodes[0], endpoint: 'host:1' }] }],
   /* 14 */ ['nodes[0].identityKey', { nodes: [{ ...TEXT.nodes[0], identityKey: 'AAAA' }] }],
-  /* 15 */ ['nodes[0].linkKey', { nodes: [{ ...TEXT.nodes[0], linkKey: key(1).slice(4) }] }],
+  /* 15 */ ['nodes[0].linkKeys[0].key', { nodes: [{ ...TEXT.nodes[0], linkKeys: [{ key: 'AAAA', from: 0 }] }] }],
   /* 16 */ ['nodes[0].boot', { nodes: [{ ...TEXT.nodes[0], boot: 2 ** 32 }] }],
   /* 17 */ ['channels[0].id', { channels: [{ id: 0, superpeer: 'eu-sp', mix: 'eu-mix-0' }] }],
   /* 18 */ ['channels[0].superpeer', { channels: [{ id: 1, superpeer: '', mix: 'eu-mix-0' }] }],
@@ -145,6 +148,16 @@ const MALFORMED: readonly (readonly [field: string, change: object])[] = [
   /* 20 */ ['channels', { channels: {} }],
   /* 21 */ ['meshRates[0].cellsPerTick', { meshRates: [{ zone: 'na', cellsPerTick: 65, from: 0 }] }],
   /* 22 */ ['meshRates[0].from', { meshRates: [{ zone: 'na', cellsPerTick: 3, from: '2030-01-01T00:00:00Z' }] }],
+  /* 23 */ ['nodes[0].linkKeys', { nodes: [{ ...TEXT.nodes[0], linkKeys: [] }] }],
+  /* 24 */ ['nodes[0].circuitKeys', { nodes: [{ ...TEXT.nodes[0], circuitKeys: undefined }] }],
+  /* 25 */ [
+    'nodes[0].circuitKeys[0].from',
+    { nodes: [{ ...TEXT.nodes[0], circuitKeys: [{ key: key(1), from: -1 }] }] },
+  ],
+  /* 26 */ [
+    'nodes[0].linkKeys',
+    { nodes: [{ ...TEXT.nodes[0], linkKeys: new Array(5).fill({ key: key(1), from: 0 }) }] },
+  ],
 ];
 
 test('names the field that is malformed, row by row', () => {

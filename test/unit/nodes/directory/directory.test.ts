@@ -8,6 +8,7 @@ import { Identity } from '../../../../nodes/crypto/keys.ts';
 import { type SignedText, signText } from '../../../../nodes/crypto/signed.ts';
 import { channelsOf, DESCRIPTOR_LIFETIME_MS, Directory } from '../../../../nodes/directory/directory.ts';
 import { DEFAULT_PARAMS } from '../../../sim/zones.ts';
+import { publishing } from '../support/keys.ts';
 
 const START_MS = Date.parse('2030-01-01T00:00:00Z');
 const EPOCH_MS = 900_000;
@@ -46,8 +47,8 @@ function directory(): Directory {
 }
 
 function descriptor(id: Id, issuedAt: number, change: Partial<Descriptor> = {}, by = NODES[id]): SignedText {
-  const linkKey = text(NODES[id].link.publicKey);
-  return signDescriptor(by, { zone: 'eu', id, endpoint: '10.0.0.1:7000', linkKey, boot: 1, issuedAt, ...change });
+  const keys = publishing(0);
+  return signDescriptor(by, { zone: 'eu', id, endpoint: '10.0.0.1:7000', ...keys, boot: 1, issuedAt, ...change });
 }
 
 const consensusOf = (view: ViewText): ConsensusText => JSON.parse(view.own.consensus);
@@ -247,12 +248,11 @@ test('serves a channel by its standby mix while its own is gone, and as before w
   );
   const register = (nowMs: number, ...who: string[]) => {
     for (const id of who) {
-      const linkKey = text(keys[id].link.publicKey);
       const signed = signDescriptor(keys[id], {
         zone: 'eu',
         id,
         endpoint: '10.0.0.1:7000',
-        linkKey,
+        ...publishing(0),
         boot: 1,
         issuedAt: nowMs,
       });

@@ -6,6 +6,7 @@ import { DhKeyPair } from '../../../../nodes/crypto/keys.ts';
 import { type Link, Links } from '../../../../nodes/link/links.ts';
 import { TICK_US } from '../../../../nodes/wire/constants.ts';
 import { SeededRandom } from '../../../sim/random.ts';
+import { inForce, selfOf } from '../support/keys.ts';
 
 /** Slots of the tests' rings: no datagram here is longer. */
 const SLOT_BYTES = 256;
@@ -26,6 +27,8 @@ let starts = 0;
 export class End {
   readonly endpoint: Endpoint;
   readonly key: DhKeyPair;
+  /** Its key as the consensus has it. */
+  readonly listed = () => inForce(this.key.publicKey);
   readonly drops = new DropCounters();
   readonly links: Links<string>;
   readonly heard: string[] = [];
@@ -51,10 +54,10 @@ export class End {
     this.endpoint = endpoint;
     this.key = new DhKeyPair(secret);
     this.links = new Links<string>({
-      self: shy ? undefined : this.key,
+      self: shy ? undefined : selfOf(this.key),
       entropy: random.fill,
       drops: this.drops,
-      admit: (key) => admitted.get(key?.toString('hex') ?? 'nobody'),
+      admit: (from) => admitted.get(from?.key.toString('hex') ?? 'nobody'),
       linksMax,
     });
   }
@@ -117,7 +120,7 @@ export class Pair {
   }
 
   connect(): Link<string> {
-    return this.alice.links.connect(this.now, 'bob', this.bob.key.publicKey, BOB)!;
+    return this.alice.links.connect(this.now, 'bob', this.bob.listed, BOB)!;
   }
 
   /** What Bob says in every tick to whoever he heard last before it. */
