@@ -121,6 +121,30 @@ test('an old descriptor played again is stale, also after the node has moved or 
   assert.equal(served.register(later, 'eu', old), 'stale');
 });
 
+test('tells of a newer key with the instant from which it is used, and refuses one that goes back', () => {
+  const served = directory();
+  const publish = (afterMs: number, ...numbers: number[]) =>
+    served.register(START_MS + afterMs, 'eu', descriptor('eu-mix-0', START_MS + afterMs, publishing(...numbers)));
+  const told = (afterMs: number) => {
+    const [{ linkKeys, circuitKeys }] = consensusOf(view(served, START_MS + afterMs)).nodes;
+    return { linkKeys, circuitKeys };
+  };
+  const expected = (...keys: (readonly [number: number, from: number])[]) => {
+    const { linkKeys, circuitKeys } = publishing(...keys.map(([number]) => number));
+    const withFrom = (published: typeof linkKeys) => published.map(({ key }, at) => ({ key, from: keys[at][1] }));
+    return { linkKeys: withFrom(linkKeys), circuitKeys: withFrom(circuitKeys) };
+  };
+  const from = START_MS + 2 * EPOCH_MS;
+  assert.equal(publish(0, 1), 'accepted');
+  assert.equal(publish(1000, 1, 2), 'accepted');
+  assert.deepEqual(told(1000), expected([1, 0], [2, from]));
+  assert.equal(publish(2000, 1), 'old-key');
+  assert.deepEqual(told(2000), expected([1, 0], [2, from]), 'and keeps what it had');
+  assert.equal(publish(3 * EPOCH_MS, 2), 'accepted');
+  assert.deepEqual(told(3 * EPOCH_MS), expected([2, from]));
+  assert.equal(publish(3 * EPOCH_MS + 1000, 1, 2), 'old-key');
+});
+
 test('a node that does not renew is left out after its lifetime, with its channels', () => {
   const served = directory();
   registerAll(served, START_MS);
