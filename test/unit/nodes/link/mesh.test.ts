@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
-import { type Consensus, type ConsensusNode, type MeshRate, nodeTag } from '../../../../nodes/config/consensus.ts';
+import {
+  type Consensus,
+  type ConsensusNode,
+  type MeshRate,
+  nodeTag,
+  type ScheduledKey,
+} from '../../../../nodes/config/consensus.ts';
 import { DropCounters } from '../../../../nodes/core/drop.ts';
 import { PacketRing } from '../../../../nodes/core/ring.ts';
 import { type Endpoint, type Micros, parseEndpoint } from '../../../../nodes/core/units.ts';
@@ -47,28 +53,29 @@ test('nobody is a peer of himself', () => {
 class Bench {
   readonly drops = new DropCounters();
   readonly mesh: Mesh<string>;
+  /** By tag: under which keys a link that we opened is renewed. */
+  readonly remotes = new Map<string, () => readonly ScheduledKey[]>();
   now: Micros = START_MS * 1000;
   readonly #outbox = new PacketRing(1024, 1280);
 
   constructor(rates: readonly MeshRate[] = []) {
     const links = {
-      connect: (_now: Micros, peer: string, _remote: unknown, endpoint: Endpoint) => ({
-        peer,
-        endpoint,
-        initiator: true,
-      }),
+      connect: (_now: Micros, peer: string, remote: () => readonly ScheduledKey[], endpoint: Endpoint) => {
+        this.remotes.set(peer, remote);
+        return { peer, endpoint, initiator: true };
+      },
       close: () => {},
       isUp: () => true,
       reserve: (_link: unknown, outbox: PacketRing) => outbox.reserve(),
       send: ({ endpoint }: { endpoint: Endpoint }, outbox: PacketRing, length: number) => outbox.push(endpoint, length),
     } as unknown as Links<string>;
-    this.mesh = new Mesh(links, this.drops, new SeededRandom('mesh').fill, 'self', CELL_BYTES);
+    this.mesh = new Mesh(links, this.drops, new SeededRandom('mesh').fill, '00'.repeat(8), CELL_BYTES);
     this.hear(rates);
     for (const { tag, endpoint } of NODES) this.mesh.attach(tag, { peer: tag, endpoint } as Link<string>);
   }
 
-  hear(meshRates: readonly MeshRate[], epoch = 1): void {
-    const view = { own: consensus('eu', EU, { meshRates, epoch }), peers: [consensus('na', NA)] };
+  hear(meshRates: readonly MeshRate[], epoch = 1, na = NA): void {
+    const view = { own: consensus('eu', EU, { meshRates, epoch }), peers: [consensus('na', na)] };
     this.mesh.update(this.now, view, ({ tag }) => tag);
   }
 
@@ -96,6 +103,20 @@ class Bench {
     return [...this.tick().values()].map(({ length }) => length);
   }
 }
+
+test('a link that stays up is renewed under the keys that the newest consensus lists', () => {
+  const bench = new Bench();
+  const [{ tag, linkKeys }] = NA;
+  const remote = bench.remotes.get(tag)!;
+  const later = [...linkKeys, { key: Buffer.alloc(32, 99), from: START_MS }];
+  bench.hear(
+    [],
+    2,
+    NA.map((one) => (one.tag === tag ? { ...one, linkKeys: later } : one)),
+  );
+  assert.equal(bench.remotes.get(tag), remote, 'it is the same link');
+  assert.deepEqual(remote(), later);
+});
 
 const ms = (ticks: number) => START_MS + (ticks * TICK_US) / 1000;
 const upTo = (count: number, first = 1) => Array.from({ length: count }, (_, i) => first + i);
