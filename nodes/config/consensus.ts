@@ -1,8 +1,10 @@
 import { z } from 'zod';
 import { type Endpoint, MILLISECOND_US, type Micros, parseEndpoint } from '../core/units.ts';
-import { KEY_BYTES, tagOf } from '../crypto/keys.ts';
-import { type SignedText, verifyText } from '../crypto/signed.ts';
+import { tagOf } from '../crypto/keys.ts';
+import type { CertifiedText } from '../crypto/signed.ts';
 import { ASSIGNMENT_MODES, ATTACHMENTS_MAX, CLIENTS_PER_CHANNEL_MAX, NODE_TAG_BYTES } from '../wire/constants.ts';
+import { signedCertificate, verifyCertified } from './certificate.ts';
+import { keyText } from './key-text.ts';
 
 /**
  * A zone's consensus: what its directory signs and every node and client downloads whole.
@@ -10,11 +12,6 @@ import { ASSIGNMENT_MODES, ATTACHMENTS_MAX, CLIENTS_PER_CHANNEL_MAX, NODE_TAG_BY
  * Unverified text and a verified Consensus are different types: the only way from one to the other is `verifyConsensus`
  * with a key that the caller already trusts. After it nobody checks a field again.
  */
-export const keyText = z.string().refine((text) => {
-  const bytes = Buffer.from(text, 'base64');
-  return bytes.length === KEY_BYTES && bytes.toString('base64') === text;
-}, 'must be 32 bytes in base64');
-
 const endpointText = z.string().refine((text) => parseEndpoint(text) !== undefined, 'must be a.b.c.d:port');
 const name = z.string().regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, 'must be a DNS label');
 
@@ -134,8 +131,12 @@ export function nodeTag(zone: string, identityKey: Uint8Array): string {
  * The key in force: the newest that has begun, or the oldest while none has. A function of the clock, so that it does
  * not matter when it was heard of.
  */
+export function inForce<K extends { readonly from: number }>(nowMs: number, keys: readonly K[]): K {
+  return keys.findLast(({ from }) => from <= nowMs) ?? keys[0]!;
+}
+
 export function keyAt(now: Micros, keys: readonly ScheduledKey[]): Buffer {
-  return (keys.findLast(({ from }) => from * MILLISECOND_US <= now) ?? keys[0]!).key;
+  return inForce(now / MILLISECOND_US, keys).key;
 }
 
 /** Whether that is one of a node's keys: in force, still, or soon. */
@@ -143,18 +144,18 @@ export function lists(keys: readonly ScheduledKey[] | undefined, key: Uint8Array
   return keys?.some((listed) => listed.key.equals(key)) ?? false;
 }
 
-/** The consensus if `rootKey` signed it for `zone` and it is still valid at `nowMs`; else one sentence saying why not. */
+/** The consensus if a key that `rootKey` certifies signed it for `zone` and it is still valid at `nowMs`; else one sentence saying why not. */
 export function verifyConsensus(
-  signed: SignedText,
+  signed: CertifiedText,
   rootKey: Uint8Array,
   zone: string,
   nowMs: number,
 ): Consensus | { refused: string } {
-  const text = verifyText(rootKey, 'herd-consensus-v1', signed);
-  if (text === undefined) return { refused: `the consensus of zone ${zone} is not signed by the zone's root key` };
+  const verified = verifyCertified('consensus', 'herd-consensus-v1', signed, rootKey, zone, nowMs);
+  if ('refused' in verified) return verified;
   let json: unknown;
   try {
-    json = JSON.parse(text);
+    json = JSON.parse(verified.text);
   } catch {
     return { refused: `the consensus of zone ${zone} is not JSON` };
   }
@@ -194,7 +195,29 @@ export interface View {
   readonly peers: readonly Consensus[];
 }
 
-const signedConsensus = z.object({ consensus: z.string().max(4_000_000), signature: z.string().max(128) });
+const signedConsensus = z.object({
+  consensus: z.string().max(4_000_000),
+  signature: z.string().max(128),
+  certificate: signedCertificate,
+});
+
+/** A consensus as it travels. */
+export function envelope({ text, signature, certificate }: CertifiedText): z.infer<typeof signedConsensus> {
+  return { consensus: text, signature, certificate };
+}
+
+/** What an envelope holds; undefined if that is none. Nothing of it is verified. */
+export function opened(json: unknown): CertifiedText | undefined {
+  const { data } = signedConsensus.safeParse(json);
+  return data && textOf(data);
+}
+
+const textOf = ({ consensus: text, signature, certificate }: z.infer<typeof signedConsensus>): CertifiedText => ({
+  text,
+  signature,
+  certificate,
+});
+
 const viewText = z.object({
   own: signedConsensus,
   peers: z.array(z.object({ zone: name, rootKey: keyText, signed: signedConsensus })).max(256),
@@ -211,11 +234,10 @@ export function verifyView(
   const parsed = viewText.safeParse(json);
   if (!parsed.success) return { refused: `the directory's answer is malformed: ${z.prettifyError(parsed.error)}` };
   const { own, peers } = parsed.data;
-  const ownVerified = verifyConsensus({ text: own.consensus, signature: own.signature }, rootKey, zone, nowMs);
+  const ownVerified = verifyConsensus(textOf(own), rootKey, zone, nowMs);
   if ('refused' in ownVerified) return ownVerified;
   const verifiedPeers = peers.flatMap((peer): Consensus[] => {
-    const signed = { text: peer.signed.consensus, signature: peer.signed.signature };
-    const verified = verifyConsensus(signed, Buffer.from(peer.rootKey, 'base64'), peer.zone, nowMs);
+    const verified = verifyConsensus(textOf(peer.signed), Buffer.from(peer.rootKey, 'base64'), peer.zone, nowMs);
     return 'refused' in verified || peer.zone === zone ? [] : [verified];
   });
   return { own: ownVerified, peers: verifiedPeers };

@@ -2,8 +2,9 @@ import { z } from 'zod';
 import { parseEndpoint } from '../core/units.ts';
 import type { Identity } from '../crypto/keys.ts';
 import { type SignedText, signText, verifyText } from '../crypto/signed.ts';
-import { keyText, MESH_CELLS_PER_TICK_MAX, NODE_KEYS_MAX } from './consensus.ts';
+import { MESH_CELLS_PER_TICK_MAX, NODE_KEYS_MAX } from './consensus.ts';
 import { KEY_NUMBER_MAX } from './key-files.ts';
+import { keyText } from './key-text.ts';
 
 /**
  * What a node tells its directory about itself, signed with its identity: where it listens and under which keys.

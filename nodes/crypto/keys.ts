@@ -102,8 +102,12 @@ export interface NumberedPair {
 /** Of each kind at least one, by number, the oldest first. */
 export type NodeKeys = Readonly<Record<KeyKind, readonly NumberedPair[]>>;
 
-/** The private halves, on their way from the files to where they are used. Whoever has them wipes them. */
-export type KeySeeds = Readonly<Record<KeyKind, readonly { readonly number: number; readonly seed: Uint8Array }[]>>;
+/** A private half, on its way from a file to where it is used. Whoever has it wipes it. */
+export interface NumberedSeed {
+  readonly number: number;
+  readonly seed: Uint8Array;
+}
+export type KeySeeds = Readonly<Record<KeyKind, readonly NumberedSeed[]>>;
 
 /** What a node has that is given no keys but its identity: number 0 of each kind, out of the same seed. */
 export function derivedSeeds(identitySeed: Uint8Array): KeySeeds {

@@ -10,6 +10,8 @@ import { signVerdict } from '../config/verdict.ts';
 import {
   derivedSeeds,
   Identity,
+  KEY_KINDS,
+  type KeyKind,
   type KeySeeds,
   type NodeKeys,
   type NumberedPair,
@@ -48,6 +50,11 @@ export function readConfig<T>(schema: Parameters<typeof parseConfig<T>>[0]): T {
 export function readSeed(name: string): Buffer {
   const file = `${KEYS_FOLDER}/${name}`;
   return parseSeed(readFileSync(file, 'utf8'), file);
+}
+
+/** Keys beside those seeds, which may change. */
+export function keyFolder<K extends string>(prefixes: readonly K[]): KeyFolder<K> {
+  return new KeyFolder(KEYS_FOLDER, prefixes);
 }
 
 export interface ZoneMember {
@@ -187,7 +194,12 @@ async function denounce(
 }
 
 /** Looks for other keys every second, since Kubernetes does not say when it has changed the files. */
-function followKeys(folder: KeyFolder, worker: Worker, signal: AbortSignal, changed: (keys: NodeKeys) => void): void {
+function followKeys(
+  folder: KeyFolder<KeyKind>,
+  worker: Worker,
+  signal: AbortSignal,
+  changed: (keys: NodeKeys) => void,
+): void {
   let told = '';
   void repeat(
     signal,
@@ -220,7 +232,7 @@ export async function runRelay(plane: URL): Promise<void> {
   if (!address) throw new Error('the environment variable POD_IP must hold the address that others reach this node at');
   const seed = readSeed('identity');
   const identity = new Identity(seed);
-  const folder = new KeyFolder(KEYS_FOLDER);
+  const folder = keyFolder(KEY_KINDS);
   const seeds = folder.read() ?? derivedSeeds(seed);
   let keys = nodeKeys(seeds);
   const signal = untilSignalled();

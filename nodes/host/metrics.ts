@@ -83,6 +83,22 @@ export function keyNumbersGauge(registry: Registry, keys: () => NodeKeys): void 
   });
 }
 
+/** Under which key a directory signs for each of its zones; 0 is one that ends with the process. */
+export function signingKeysGauge(
+  registry: Registry,
+  numbers: () => Iterable<readonly [zone: string, number: number]>,
+): void {
+  new Gauge({
+    name: 'herd_directory_signing_key_number',
+    help: 'Number of the key that signs the zone’s documents now.',
+    labelNames: ['zone'],
+    registers: [registry],
+    collect() {
+      for (const [zone, number] of numbers()) this.set({ zone }, number);
+    },
+  });
+}
+
 /** A directory's own metric. */
 export function expelledGauge(registry: Registry, expelled: () => number): void {
   new Gauge({

@@ -1,13 +1,20 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { type ConsensusText, type View, type ViewText, verifyView } from '../../../../nodes/config/consensus.ts';
+import {
+  type ConsensusText,
+  envelope,
+  type View,
+  type ViewText,
+  verifyView,
+} from '../../../../nodes/config/consensus.ts';
 import { type Descriptor, signDescriptor } from '../../../../nodes/config/descriptor.ts';
 import type { DirectoryConfig, DirectoryZone } from '../../../../nodes/config/node.ts';
 import { signVerdict, type ZoneVerdict } from '../../../../nodes/config/verdict.ts';
 import { Identity } from '../../../../nodes/crypto/keys.ts';
-import { type SignedText, signText } from '../../../../nodes/crypto/signed.ts';
+import { type CertifiedText, type SignedText, signText } from '../../../../nodes/crypto/signed.ts';
 import { channelsOf, DESCRIPTOR_LIFETIME_MS, Directory } from '../../../../nodes/directory/directory.ts';
 import { DEFAULT_PARAMS } from '../../../sim/zones.ts';
+import { certified, signerOf } from '../support/certified.ts';
 import { publishing } from '../support/keys.ts';
 
 const START_MS = Date.parse('2030-01-01T00:00:00Z');
@@ -43,7 +50,7 @@ function directory(): Directory {
     epochSeconds: EPOCH_MS / 1000,
     zones: [ZONE],
   };
-  return new Directory(config, new Map([['eu', ROOT]]));
+  return new Directory(config, new Map([['eu', signerOf('eu', ROOT)]]));
 }
 
 function descriptor(id: Id, issuedAt: number, change: Partial<Descriptor> = {}, by = NODES[id]): SignedText {
@@ -187,25 +194,25 @@ const NA_TEXT = JSON.stringify({
 test('hands on a peer’s consensus that its configured root key has signed', () => {
   const served = directory();
   assert.deepEqual(view(served, START_MS).peers, []);
-  const signed = signText(NA_ROOT, 'herd-consensus-v1', NA_TEXT);
+  const signed = certified(NA_ROOT, 'na', NA_TEXT);
   assert.equal(served.learnPeer(START_MS, 'eu', 'na', signed), undefined);
   const [peer] = view(served, START_MS).peers;
   assert.deepEqual(peer, {
     zone: 'na',
     rootKey: text(NA_ROOT.publicKey),
-    signed: { consensus: NA_TEXT, signature: signed.signature },
+    signed: envelope(signed),
   });
 });
 
 test('refuses a peer that is not configured, another key, an ended consensus, and keeps what it had', () => {
   const served = directory();
-  const signed = signText(NA_ROOT, 'herd-consensus-v1', NA_TEXT);
+  const signed = certified(NA_ROOT, 'na', NA_TEXT);
   served.learnPeer(START_MS, 'eu', 'na', signed);
-  const refused = (nowMs: number, zone: string, peer: string, document: SignedText, why: RegExp) =>
+  const refused = (nowMs: number, zone: string, peer: string, document: CertifiedText, why: RegExp) =>
     assert.match(served.learnPeer(nowMs, zone, peer, document)?.refused ?? 'taken', why);
   refused(START_MS, 'eu', 'sa', signed, /zone eu has no peer sa/);
   refused(START_MS, 'sa', 'na', signed, /zone sa has no peer na/);
-  refused(START_MS, 'eu', 'na', signText(ROOT, 'herd-consensus-v1', NA_TEXT), /not signed by the zone's root key/);
+  refused(START_MS, 'eu', 'na', certified(ROOT, 'na', NA_TEXT), /not signed by the zone's root key/);
   refused(START_MS + 86_400_000, 'eu', 'na', signed, /ended at/);
   assert.equal(view(served, START_MS).peers[0].signed.signature, signed.signature);
 });
@@ -268,7 +275,7 @@ test('serves a channel by its standby mix while its own is gone, and as before w
       epochSeconds: 900,
       zones: [{ ...ZONE, roster }],
     },
-    new Map([['eu', ROOT]]),
+    new Map([['eu', signerOf('eu', ROOT)]]),
   );
   const register = (nowMs: number, ...who: string[]) => {
     for (const id of who) {
@@ -302,7 +309,7 @@ test('the consensus says that a node drains when the roster does', () => {
         epochSeconds: 900,
         zones: [{ ...ZONE, roster }],
       },
-      new Map([['eu', ROOT]]),
+      new Map([['eu', signerOf('eu', ROOT)]]),
     );
     served.register(START_MS, 'eu', descriptor('eu-mix-0', START_MS));
     return consensusOf(view(served, START_MS)).nodes[0].draining;

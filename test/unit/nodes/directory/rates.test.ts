@@ -10,6 +10,7 @@ import { Directory } from '../../../../nodes/directory/directory.ts';
 import { Rates, type RatesOptions, rungs } from '../../../../nodes/directory/rates.ts';
 import { published } from '../../../../nodes/link/demand.ts';
 import { SeededRandom } from '../../../sim/random.ts';
+import { signerOf } from '../support/certified.ts';
 import { publishing } from '../support/keys.ts';
 
 const EPOCH_MS = 900_000;
@@ -135,7 +136,7 @@ function consensusRates(ceiling: object, of: 'mix' | 'sp', demand: ZoneDemand[])
   };
   const port = { port: 1 };
   const config = { role: 'directory', id: 'd', listen: port, metrics: port, epochSeconds: 900, zones: [zone] } as const;
-  const directory = new Directory({ ...config, zones: [zone] }, new Map([['eu', ROOT]]));
+  const directory = new Directory({ ...config, zones: [zone] }, new Map([['eu', signerOf('eu', ROOT)]]));
   const nowMs = (FIRST + 0.5) * EPOCH_MS;
   const identity = of === 'mix' ? MIX : SUPERPEER;
   const endpoint = '10.0.0.1:7000';

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, unlinkSync, wr
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import test, { after } from 'node:test';
-import type { KeySeeds } from '../../../../nodes/crypto/keys.ts';
+import { KEY_KINDS, type KeySeeds } from '../../../../nodes/crypto/keys.ts';
 import { KeyFolder } from '../../../../nodes/host/key-folder.ts';
 
 const created: string[] = [];
@@ -25,7 +25,7 @@ const told = (seeds: KeySeeds | undefined) =>
 
 test('reads all keys once, and again when there are others', () => {
   const folder = folderWith({ identity: seed(9), 'link-1': seed(1), 'circuit-1': `${seed(2)}\n` });
-  const keys = new KeyFolder(folder);
+  const keys = new KeyFolder(folder, KEY_KINDS);
   assert.deepEqual(told(keys.read()), [[[1, 1]], [[1, 2]]]);
   assert.equal(keys.read(), undefined);
   writeFileSync(path.join(folder, 'link-2'), seed(3));
@@ -43,9 +43,9 @@ test('reads all keys once, and again when there are others', () => {
 
 test('without any such file there is nothing to read, also when there have been some', () => {
   const folder = folderWith({ identity: seed(9) });
-  assert.equal(new KeyFolder(folder).read(), undefined);
+  assert.equal(new KeyFolder(folder, KEY_KINDS).read(), undefined);
   for (const name of ['link-1', 'circuit-1']) writeFileSync(path.join(folder, name), seed(1));
-  const keys = new KeyFolder(folder);
+  const keys = new KeyFolder(folder, KEY_KINDS);
   keys.read();
   for (const name of ['link-1', 'circuit-1']) unlinkSync(path.join(folder, name));
   assert.equal(keys.read(), undefined);
@@ -53,7 +53,7 @@ test('without any such file there is nothing to read, also when there have been 
 
 test('refuses a file that holds no key and a kind without one, and takes them when they are right', () => {
   const folder = folderWith({ 'link-1': seed(1), 'circuit-1': 'c2hvcnQ=' });
-  const keys = new KeyFolder(folder);
+  const keys = new KeyFolder(folder, KEY_KINDS);
   assert.throws(() => keys.read(), /circuit-1 must hold 32 bytes in base64$/);
   unlinkSync(path.join(folder, 'circuit-1'));
   assert.throws(() => keys.read(), /has no circuit-N$/);
@@ -71,7 +71,7 @@ test('follows a volume of Kubernetes, which swaps a folder and then its names', 
   };
   fill('..one', { 'link-1': seed(1), 'circuit-1': seed(2) });
   for (const name of ['link-1', 'circuit-1']) symlinkSync(`..data/${name}`, path.join(folder, name));
-  const keys = new KeyFolder(folder);
+  const keys = new KeyFolder(folder, KEY_KINDS);
   assert.deepEqual(told(keys.read()), [[[1, 1]], [[1, 2]]]);
   fill('..two', { 'link-2': seed(3), 'circuit-1': seed(2) });
   assert.equal(keys.read(), undefined, 'the old name leads nowhere, but stands for a key that was read');

@@ -3,7 +3,7 @@ import test from 'node:test';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { DROP_REASONS } from '../../../../nodes/core/drop.ts';
 import { nodeKeys } from '../../../../nodes/crypto/keys.ts';
-import { keyNumbersGauge, nodeRegistry } from '../../../../nodes/host/metrics.ts';
+import { keyNumbersGauge, nodeRegistry, signingKeysGauge } from '../../../../nodes/host/metrics.ts';
 import { STATS, Stats } from '../../../../nodes/host/stats.ts';
 
 /** Metrics are a side channel: a name or a label that is not here has to be argued for. */
@@ -110,6 +110,24 @@ test('a node tells the numbers of its newest keys, and nothing of the keys', asy
   assert.deepEqual(await scrape(), numbers(2, 7));
   keys = nodeKeys({ link: [key(3)], circuit: [key(8)] });
   assert.deepEqual(await scrape(), numbers(3, 8));
+});
+
+test('a directory tells under which key it signs for each of its zones', async () => {
+  const registry = new Registry();
+  registry.setDefaultLabels({ role: 'directory', zone: 'eu' });
+  signingKeysGauge(
+    registry,
+    () =>
+      new Map([
+        ['eu', 3],
+        ['sa', 0],
+      ]),
+  );
+  const told = samples(await registry.metrics()).map(({ name, labels, value }) => [name, labels.zone, value]);
+  assert.deepEqual(told, [
+    ['herd_directory_signing_key_number', 'eu', 3],
+    ['herd_directory_signing_key_number', 'sa', 0],
+  ]);
 });
 
 test('a directory has the library’s metrics alone', async () => {
