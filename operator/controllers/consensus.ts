@@ -6,8 +6,8 @@ import { type Consensus, readConsensus } from '../plan/consensus.ts';
 export type AskDirectory = (url: string) => Promise<unknown>;
 
 const answerMsMax = 2_000;
-/** A consensus of 128 nodes is about 30 kB, and a view holds one for each of up to 65 zones. */
-const answerBytesMax = 4 << 20;
+/** A consensus of 128 nodes with four keys of each kind is about 110 kB, and a view holds one for each of up to 65 zones. */
+const answerBytesMax = 8 << 20;
 const freshMs = 9_000;
 /** While something is not registered yet its owner looks every two seconds and wants to see it soon. */
 const freshUnregisteredMs = 900;

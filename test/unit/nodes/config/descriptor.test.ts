@@ -29,9 +29,10 @@ test('a node’s own descriptor verifies and comes back as it was', () => {
   assert.deepEqual(signedDescriptor.parse(signed), signed, 'it passes the door of the directory');
 });
 
-test('a descriptor with a demand for as many zones as there may be passes the door of the directory', () => {
+test('a descriptor with as many keys and a demand for as many zones as there may be passes the door of the directory', () => {
   const demand = Array.from({ length: 257 }, (_, i) => ({ zone: `${i}`.padStart(63, 'z'), cells: 64 }));
-  const signed = signDescriptor(NODE, { ...DESCRIPTOR, demand });
+  const keys = publishing(2 ** 32 - 4, 2 ** 32 - 3, 2 ** 32 - 2, 2 ** 32 - 1);
+  const signed = signDescriptor(NODE, { ...DESCRIPTOR, ...keys, demand });
   assert.deepEqual(signedDescriptor.parse(signed), signed);
   assert.deepEqual(verifyDescriptor(NODE.publicKey, signed)!.demand, demand);
 });
