@@ -8,8 +8,8 @@ import { type DirectoryNodes, type ListedNode, readDirectoryNodes } from '../pla
 export type AskDirectory = (url: string) => Promise<unknown>;
 
 const answerMsMax = 2_000;
-/** A consensus of 128 nodes is about 30 kB, and a view holds one for each of up to 65 zones. */
-const answerBytesMax = 4 << 20;
+/** A consensus of 128 nodes with four keys of each kind is about 110 kB, and a view holds one for each of up to 65 zones. */
+const answerBytesMax = 8 << 20;
 /** Who waits for something looks every two seconds; who does not, every half a minute. */
 const freshMs = 1_500;
 

@@ -1,6 +1,6 @@
 /** What a directory says of the nodes of its roster beyond the consensus: who drains, and whether anything rides on him. */
 import { z } from 'zod';
-import { signedByRoot } from './consensus.ts';
+import { signedCertificate, verifyCertified } from '../../nodes/config/certificate.ts';
 
 export interface ListedNode {
   readonly registered: boolean;
@@ -14,7 +14,7 @@ export interface ListedNode {
 /** By id; of an unreachable directory nothing is known. */
 export type DirectoryNodes = ReadonlyMap<string, ListedNode>;
 
-const Answer = z.object({ text: z.string(), signature: z.string() });
+const Answer = z.object({ text: z.string(), signature: z.string(), certificate: signedCertificate });
 const Document = z.object({
   zone: z.string(),
   issuedAt: z.int(),
@@ -33,9 +33,11 @@ const ageMsMax = 5 * 60_000;
 
 /** @throws naming what is wrong with the document */
 export function readDirectoryNodes(answer: unknown, zone: string, rootKey: string, nowMs: number): DirectoryNodes {
-  const { text, signature } = Answer.parse(answer);
-  if (!signedByRoot('herd-nodes-v1', text, signature, rootKey)) throw new Error('not signed with the zone’s root key');
-  const document = Document.parse(JSON.parse(text));
+  const signed = Answer.parse(answer);
+  const key = Buffer.from(rootKey, 'base64');
+  const verified = verifyCertified('report on nodes', 'herd-nodes-v1', signed, key, zone, nowMs);
+  if ('refused' in verified) throw new Error(verified.refused);
+  const document = Document.parse(JSON.parse(verified.text));
   if (document.zone !== zone) throw new Error(`it is of zone ${document.zone}`);
   if (Math.abs(nowMs - document.issuedAt) > ageMsMax) throw new Error('it is of another time');
   return new Map(
