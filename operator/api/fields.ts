@@ -67,6 +67,43 @@ export const publicKey = () =>
     .max(44)
     .regex(/^[A-Za-z0-9+/]{43}=$/);
 
+/** A length of time in hours, minutes and seconds, such as 720h or 1h30m, within bounds of the same form. */
+export const duration = (least: string, most: string, preset: string, description: string) =>
+  z
+    .string()
+    .max(16)
+    .regex(/^([0-9]+h)?([0-9]+m)?([0-9]+s)?$/)
+    .default(preset)
+    .meta({
+      description: `${description} From ${least} to ${most}.`,
+      ...rules({
+        rule: `self != '' && duration(self) >= duration('${least}') && duration(self) <= duration('${most}')`,
+        message: `must be from ${least} to ${most}`,
+      }),
+    });
+
+/** @param text as the schema's pattern has it */
+export function durationMs(text: string): number {
+  const [, hours = '0', minutes = '0', seconds = '0'] = /^(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?$/.exec(text) ?? [];
+  return ((Number(hours) * 60 + Number(minutes)) * 60 + Number(seconds)) * 1000;
+}
+
+export const dateTime = () => z.string().max(32).meta({ format: 'date-time' });
+
+/** What a status tells of keys that change: never of their bytes. */
+export const keyStates = () =>
+  z
+    .array(
+      z.object({
+        name: z.string().max(32),
+        made: dateTime(),
+        expires: dateTime().meta({ description: 'When its successor is made.' }),
+      }),
+    )
+    .max(8)
+    .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['name'] });
+export type KeyState = z.infer<ReturnType<typeof keyStates>>[number];
+
 export const generation = () => z.int().min(0).max(Number.MAX_SAFE_INTEGER);
 
 export interface ObjectMeta {

@@ -7,7 +7,10 @@
 import { z } from 'zod';
 import { conditionList } from './conditions.ts';
 import {
+  dateTime,
+  duration,
   generation,
+  keyStates,
   nodeSelector,
   type ObjectMeta,
   type Parsed,
@@ -33,6 +36,15 @@ export const NodeSlotSpec = z.object({
     .object({ url: url(), rootKey: publicKey() })
     .optional()
     .meta({ description: 'Where the node registers. Until it is known there is no pod.' }),
+  keys: z
+    .object({
+      epochSeconds: z.int().min(60).max(86400).default(900),
+      link: duration('1h', '8760h', '720h', 'How long a link key is in force.'),
+      circuit: duration('1h', '720h', '24h', 'How long a circuit key is in force.'),
+      notBefore: dateTime().optional().meta({ description: 'Keys that were made before this time get successors.' }),
+    })
+    .prefault({})
+    .meta({ description: 'When the node’s keys change.' }),
   drain: z.boolean().default(false).meta({
     description: 'The node may drain, and be ended when nothing rides on it. The zone allows it to few at a time.',
   }),
@@ -65,7 +77,8 @@ export const NodeSlotStatus = z.object({
   machine: z.string().max(253).optional().meta({ description: 'The Kubernetes node that the pod is on.' }),
   registered: z.boolean().meta({ description: 'The directory lists the node.' }),
   drainReason: drainReason().optional(),
-  drainingSince: z.string().max(32).meta({ format: 'date-time' }).optional(),
+  drainingSince: dateTime().optional(),
+  keys: keyStates().optional().meta({ description: 'The keys of the node that change.' }),
   drained: z.boolean().meta({ description: 'Nothing rides on the node any more, or its time to drain is over.' }),
 });
 export type NodeSlotStatus = z.infer<typeof NodeSlotStatus>;

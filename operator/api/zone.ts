@@ -2,7 +2,9 @@
 import { z } from 'zod';
 import { conditionList } from './conditions.ts';
 import {
+  duration,
   generation,
+  keyStates,
   labelValue,
   nodeSelector,
   type ObjectMeta,
@@ -144,6 +146,16 @@ export const ZoneSpec = z.object({
     .max(86400)
     .default(1800)
     .meta({ description: 'A node that drains is ended after this time whatever rides on it.' }),
+  keyLifetimes: z
+    .object({
+      link: duration('1h', '8760h', '720h', 'How long a node’s link key is in force.'),
+      circuit: duration('1h', '720h', '24h', 'How long a node’s circuit key is in force.'),
+      signing: duration('1h', '2160h', '168h', 'How long the key is in force that signs what the directory says.'),
+    })
+    .prefault({})
+    .meta({
+      description: 'Schedule of keys that change. The annotation herd.network/rotate makes new ones at its time.',
+    }),
   peers: z
     .array(
       z
@@ -182,6 +194,7 @@ export const ZoneStatus = z.object({
   mixesReady: count(),
   rendezvousReady: count(),
   superpeersReady: count(),
+  keys: keyStates().optional().meta({ description: 'The keys that sign what the directory says of this zone.' }),
 });
 export type ZoneStatus = z.infer<typeof ZoneStatus>;
 

@@ -1,5 +1,5 @@
 /**
- * Makes the Ed25519 seeds of zones and nodes, once, and looks up their public halves.
+ * Makes the Ed25519 seeds of zones and nodes, once, and looks up their public halves; makes and removes keys that change.
  * Upholds: a seed leaves this file only into the Secret that is created with it; it is in no log, status, error or cache.
  * Its bytes are wiped after use. The base64 text that goes into the request can't be: it is the garbage collector's.
  */
@@ -8,7 +8,8 @@ import type { KubeClient } from '../kube/client.ts';
 import { isConflict } from '../kube/errors.ts';
 import { controllerOf, type KubeObject, secrets } from '../kube/types.ts';
 import { type Owner, publicKeyAnnotation } from '../objects/labels.ts';
-import { type KeySecret, keySecret } from '../objects/secret.ts';
+import { type ChangingKeys, changingKey, type KeySecret, keySecret, madeKeys } from '../objects/secret.ts';
+import { type KeyKind, type MadeKey, planRotation, type RotationTimes } from '../plan/key-rotation.ts';
 
 export interface KeysFound {
   /** Secret name → public key, base64. */
@@ -18,6 +19,8 @@ export interface KeysFound {
 
 /** How long a looked-up public key is believed: a Secret that someone deleted comes back after so long at most. */
 const believedMs = 60_000;
+
+const keyManager = (kind: KeyKind, number: number) => `herd-key-${kind}-${number}`;
 
 interface Known {
   readonly publicKey: string;
@@ -29,6 +32,8 @@ export class KeyKeeper {
   readonly #believedMs: number;
   /** Owner uid → Secret name → key. BOUNDED: by the Secrets of living owners; forget() drops an owner. */
   readonly #known = new Map<string, Map<string, Known>>();
+  /** Owner uid → the keys that change. BOUNDED: as #known. */
+  readonly #made = new Map<string, { readonly keys: readonly MadeKey[]; readonly untilMs: number }>();
 
   constructor(client: KubeClient, options: { believedMs?: number } = {}) {
     this.#client = client;
@@ -50,8 +55,54 @@ export class KeyKeeper {
     return { keys, problem };
   }
 
+  /** Makes and removes the keys whose time has come. @returns the ones that there are now */
+  async rotate(
+    owner: Owner,
+    keys: ChangingKeys,
+    kinds: readonly KeyKind[],
+    times: RotationTimes,
+    nowMs: number,
+  ): Promise<readonly MadeKey[]> {
+    const { uid, namespace } = owner.metadata;
+    const known = this.#made.get(uid);
+    const made =
+      known && performance.now() < known.untilMs
+        ? known.keys
+        : madeKeys((await this.#client.getMetadata(secrets, namespace, keys.secret))?.metadata.annotations);
+    const { make, remove } = planRotation(kinds, made, times, nowMs);
+    const added: MadeKey[] = [];
+    for (const { kind, number } of make) {
+      // Until the answer comes nobody knows what there is.
+      this.#made.delete(uid);
+      await this.#addKey(owner, keys, kind, number, nowMs);
+      added.push({ kind, number, madeMs: nowMs });
+    }
+    for (const { kind, number } of remove) {
+      this.#made.delete(uid);
+      await this.#client.apply(secrets, changingKey(owner, keys, kind, number, ''), keyManager(kind, number));
+    }
+    const now = [...made.filter((key) => !remove.includes(key)), ...added];
+    const changed = make.length > 0 || remove.length > 0 || !known;
+    const untilMs = changed ? performance.now() + this.#believedMs : known.untilMs;
+    this.#made.set(uid, { keys: now, untilMs });
+    return now;
+  }
+
+  async #addKey(owner: Owner, keys: ChangingKeys, kind: KeyKind, number: number, nowMs: number): Promise<void> {
+    await sodium.ready;
+    const seed = sodium.randombytes_buf(32);
+    try {
+      const text = Buffer.from(seed.buffer, seed.byteOffset, seed.length).toString('base64');
+      const made = new Date(nowMs).toISOString();
+      await this.#client.apply(secrets, changingKey(owner, keys, kind, number, made, text), keyManager(kind, number));
+    } finally {
+      sodium.memzero(seed);
+    }
+  }
+
   forget(ownerUid: string): void {
     this.#known.delete(ownerUid);
+    this.#made.delete(ownerUid);
   }
 
   #remembered(owner: Owner, want: KeySecret): string | undefined {

@@ -2,7 +2,8 @@
 import type { NodeSlot } from '../api/slot.ts';
 import { nodeSlots, pods } from '../kube/types.ts';
 import { finalizer, identitySecretName, type Owner } from '../objects/labels.ts';
-import { planSlot, type SlotView, slotKey } from '../plan/slot.ts';
+import { keyKinds } from '../plan/key-rotation.ts';
+import { planSlot, type SlotView, slotChangingKeys, slotKey, slotRotation } from '../plan/slot.ts';
 import { Applier } from './apply.ts';
 import { readSlot } from './caches.ts';
 import { type Deps, type Reconcile, settled, valid } from './deps.ts';
@@ -30,6 +31,7 @@ export function slotController(deps: Deps): Reconcile {
     }
     const plan = planSlot(await gather(deps, slot), Date.now());
     await applier.apply(uid, plan.apply);
+    if (plan.nudge) await applier.annotatePod(plan.nudge.pod, plan.nudge.annotations);
     if (plan.endPod) {
       await client.delete(pods, namespace, plan.endPod.name, plan.endPod.uid);
       const note = `the pod is ended: ${plan.status.drainReason}`;
@@ -47,12 +49,15 @@ async function gather({ caches, keys, directories, nodeImage }: Deps, slot: Node
   const owner: Owner = { kind: 'NodeSlot', metadata: slot.metadata };
   const leaving = slot.metadata.deletionTimestamp !== undefined;
   const found = leaving ? { keys: new Map(), problem: undefined } : await keys.ensure(owner, [slotKey(slot)]);
+  const now = Date.now();
+  const made = leaving ? [] : await keys.rotate(owner, slotChangingKeys(slot), keyKinds.node, slotRotation(slot), now);
   const pod = caches.pods.get(`${namespace}/${name}-0`);
   const { nodes } = await directories.read(`${namespace}/${zone}`, zone, directory);
   return {
     slot,
     identityKey: found.keys.get(identitySecretName(name)) ?? slot.status?.identityKey,
     keyProblem: found.problem,
+    made,
     statefulSet: caches.statefulSets.ownedBy(uid).find((s) => s.metadata.name === name),
     pod,
     machine: pod?.spec?.nodeName ? caches.machines.get(`/${pod.spec.nodeName}`) : undefined,

@@ -1,6 +1,7 @@
 /** Superpeer: gather → plan → apply → status. */
 import type { Superpeer } from '../api/superpeer.ts';
 import { superpeers } from '../kube/types.ts';
+import { hostOf } from '../plan/relations.ts';
 import { planSuperpeer, type SuperpeerView } from '../plan/superpeer.ts';
 import { Applier } from './apply.ts';
 import { readSuperpeer, slotsOf, zoneNamed } from './caches.ts';
@@ -37,6 +38,7 @@ async function gather({ caches, directories }: Deps, superpeer: Superpeer): Prom
   return {
     superpeer,
     zone,
+    host: zone && zoneNamed(caches, namespace, hostOf(zone)),
     slot: slotsOf(caches, namespace, zoneRef).find((slot) => slot.metadata.name === name),
     listed: listedIn(nodes, name),
   };

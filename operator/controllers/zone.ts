@@ -1,9 +1,10 @@
 /** Zone: gather → plan → apply → permissions → status → finalizer. Level-triggered: it asks what is, never what happened. */
 import type { Zone } from '../api/zone.ts';
 import { type CustomResource, zones } from '../kube/types.ts';
-import { configHashAnnotation, directoryName, finalizer, type Owner, rootSecretName } from '../objects/labels.ts';
+import { directoryName, finalizer, type Owner, rootSecretName } from '../objects/labels.ts';
 import { drainManifest } from '../objects/slot.ts';
-import { planZone, type ZoneView, zoneKey } from '../plan/zone.ts';
+import { keyKinds } from '../plan/key-rotation.ts';
+import { planZone, type ZoneView, zoneChangingKeys, zoneKey, zoneRotation } from '../plan/zone.ts';
 import { Applier } from './apply.ts';
 import { readZone, surroundings } from './caches.ts';
 import { type Deps, type Reconcile, settled, valid } from './deps.ts';
@@ -32,7 +33,7 @@ export function zoneController(deps: Deps): Reconcile {
     const plan = planZone(await gather(deps, key, zone), Date.now());
     await applier.remove(uid, namespace, plan.remove);
     await applier.apply(uid, plan.apply);
-    if (plan.nudge) await applier.annotatePod(plan.nudge.pod, { [configHashAnnotation]: plan.nudge.hash });
+    if (plan.nudge) await applier.annotatePod(plan.nudge.pod, plan.nudge.annotations);
     for (const { slot, drain } of plan.permissions) await drains.applyField(drainManifest(slot, drain));
     await applier.applyStatus(zones, raw, plan.status);
     tellReadiness(raw, zone, plan.status.conditions);
@@ -58,6 +59,10 @@ async function gather({ caches, keys, directories, nodeImage }: Deps, key: strin
   const { namespace, name, uid } = zone.metadata;
   const owner: Owner = { kind: 'Zone', metadata: zone.metadata };
   const found = await keys.ensure(owner, [zoneKey(zone)], zone.status?.rootKey);
+  const leaving = zone.metadata.deletionTimestamp !== undefined;
+  const made = leaving
+    ? []
+    : await keys.rotate(owner, zoneChangingKeys(zone), keyKinds.directory, zoneRotation(zone), Date.now());
   const { rootKey, directoryURL: url } = zone.status ?? {};
   const { consensus } = await directories.read(key, name, rootKey && url ? { url, rootKey } : undefined);
   return {
@@ -65,6 +70,7 @@ async function gather({ caches, keys, directories, nodeImage }: Deps, key: strin
     ...surroundings(caches, zone),
     rootKey: found.keys.get(rootSecretName(name)),
     keyProblem: found.problem,
+    made,
     statefulSets: caches.statefulSets.ownedBy(uid),
     configMaps: caches.configMaps.ownedBy(uid),
     services: caches.services.ownedBy(uid),

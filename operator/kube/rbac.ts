@@ -15,7 +15,7 @@ const rule = (group: string, resource: string, ...verbs: string[]): PolicyRule =
 export const watchedRules: readonly PolicyRule[] = [
   rule('', 'configmaps', 'create', 'delete', 'list', 'patch', 'watch'), // controllers/{zone,slot}: node.json
   rule('', 'pods', 'delete', 'list', 'patch', 'watch'), // controllers/slot: ended when drained; controllers/zone: annotated
-  rule('', 'secrets', 'create', 'get'), // controllers/keys: made once, found by name; never listed, never watched
+  rule('', 'secrets', 'create', 'get', 'patch'), // controllers/keys: made, found by name; never listed, never watched
   rule('', 'services', 'create', 'delete', 'list', 'patch', 'watch'), // controllers/zone: the directory's address
   rule('apps', 'statefulsets', 'create', 'delete', 'list', 'patch', 'watch'), // controllers/{zone,slot}: one per node
   rule('events.k8s.io', 'events', 'create', 'patch'), // kube/events

@@ -4,7 +4,15 @@ import type { V1ServiceSpec } from '@kubernetes/client-node';
 import type { Region, Zone } from '../api/zone.ts';
 import type { Manifest } from '../kube/types.ts';
 import { configHash, configMap, type DirectoryConfig, ports, type ServedZone } from './config.ts';
-import { childMetadata, type Owner, regionSelector, roleLabels, roleName, rootSecretName } from './labels.ts';
+import {
+  childMetadata,
+  type Owner,
+  regionSelector,
+  roleLabels,
+  roleName,
+  rootSecretName,
+  signingSecretName,
+} from './labels.ts';
 import { nodeStatefulSet } from './pod.ts';
 import { seedKey } from './secret.ts';
 
@@ -58,9 +66,10 @@ export function directoryObjects({ zone, id, served, rootKeys, image }: Director
     nodeSelector: selectorOf(zone.spec.regions[0]!),
     image,
     port: { name: 'http', containerPort: ports.directory, protocol: 'TCP' },
-    keys: served.map((s) => ({
-      secret: { name: rootSecretName(s.zone), items: [{ key: seedKey.root, path: s.zone }] },
-    })),
+    keys: served.flatMap(({ zone: name }) => [
+      { secret: { name: rootSecretName(name), items: [{ key: seedKey.root, path: name }] } },
+      { secret: { name: signingSecretName(name) } },
+    ]),
     // The configuration is read again when it changes.
     configHash: configHash(rootKeys),
     updateStrategy: 'RollingUpdate',

@@ -13,6 +13,10 @@ export const publicKeyAnnotation = 'herd.network/public-key';
 export const forceAnnotation = 'herd.network/force';
 /** On a slot: it drains and stays so until the annotation is gone. */
 export const drainAnnotation = 'herd.network/drain';
+/** On a Zone or slot, a time: keys that were made before it get successors. */
+export const rotateAnnotation = 'herd.network/rotate';
+/** On a pod: the changing keys that its files should be by now. */
+export const keysAnnotation = 'herd.network/keys';
 /** What keeps a deleted Zone or slot until it has drained. */
 export const finalizer = 'herd.network/drain';
 
@@ -22,6 +26,8 @@ export const directoryName = (zone: string) => `${zone}-directory-0`;
 /** Service and disruption budget of a zone's role. */
 export const roleName = (zone: string, role: Role) => `${zone}-${role}`;
 export const rootSecretName = (zone: string) => `${zone}-root`;
+export const keysSecretName = (id: string) => `${id}-keys`;
+export const signingSecretName = (zone: string) => `${zone}-signing`;
 export const identitySecretName = (id: string) => `${id}-identity`;
 
 export interface Owner {

@@ -4,7 +4,7 @@ import { apiVersion } from '../api/fields.ts';
 import type { NodeSlot, NodeSlotSpec } from '../api/slot.ts';
 import type { Manifest } from '../kube/types.ts';
 import { configHash, configMap, type DirectoryAddress, nodeConfig } from './config.ts';
-import { childMetadata, identitySecretName, type Owner, roleLabels } from './labels.ts';
+import { childMetadata, identitySecretName, keysSecretName, type Owner, roleLabels } from './labels.ts';
 import { cellsPort, nodeStatefulSet } from './pod.ts';
 import { seedKey } from './secret.ts';
 
@@ -28,7 +28,10 @@ export function slotObjects({ slot, identityKey, directory, image }: SlotInput) 
     nodeSelector,
     image,
     port: cellsPort,
-    keys: [{ secret: { name: identitySecretName(id), items: [{ key: seedKey.identity, path: 'identity' }] } }],
+    keys: [
+      { secret: { name: identitySecretName(id), items: [{ key: seedKey.identity, path: 'identity' }] } },
+      { secret: { name: keysSecretName(id) } },
+    ],
     configHash: configHash(config, identityKey),
     // The slot's controller ends the pod when nothing rides on it.
     updateStrategy: 'OnDelete',

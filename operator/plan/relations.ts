@@ -8,7 +8,8 @@ export const hostOf = (zone: Zone): string => zone.spec.directory.zoneRef ?? zon
 export function published(zone: Zone | undefined): string {
   if (!zone) return '';
   const deleting = zone.metadata.deletionTimestamp !== undefined;
-  return JSON.stringify([zone.spec, deleting, zone.status?.rootKey, zone.status?.directoryURL]);
+  const keys = zone.status?.keys?.map(({ name }) => name);
+  return JSON.stringify([zone.spec, deleting, zone.status?.rootKey, zone.status?.directoryURL, keys]);
 }
 
 /** Names of the zones whose plan reads the changed zone. */

@@ -9,19 +9,33 @@
  *      ▲                                                                                      └─ else: pod deleted ─┐
  *      └──────────────────────────────────────────────────────────────────────────────────────────────────────────┘
  */
+
 import type { SlotConditionType } from '../api/conditions.ts';
+import { durationMs } from '../api/fields.ts';
 import type { DrainReason, NodeSlot, NodeSlotStatus, SlotState } from '../api/slot.ts';
 import type { KubeNode, Manifest, Pod, StatefulSet } from '../kube/types.ts';
-import { drainAnnotation, forceAnnotation, identitySecretName, nodeLabels, roleLabels } from '../objects/labels.ts';
-import type { KeySecret } from '../objects/secret.ts';
+import {
+  drainAnnotation,
+  forceAnnotation,
+  identitySecretName,
+  keysAnnotation,
+  keysSecretName,
+  nodeLabels,
+  roleLabels,
+  rotateAnnotation,
+} from '../objects/labels.ts';
+import type { ChangingKeys, KeySecret } from '../objects/secret.ts';
 import { slotObjects } from '../objects/slot.ts';
 import type { ListedNode } from './directory-nodes.ts';
-import { conditions, type Finding, isTrue, type Problem } from './status.ts';
+import { askedMs, keyNames, keyStatesOf, type MadeKey, type RotationTimes } from './key-rotation.ts';
+import { conditions, type Finding, isTrue, type Problem, timeOf } from './status.ts';
 
 export interface SlotView {
   readonly slot: NodeSlot;
   readonly identityKey: string | undefined;
   readonly keyProblem: Problem | undefined;
+  /** The keys that change. */
+  readonly made: readonly MadeKey[];
   readonly statefulSet: StatefulSet | undefined;
   readonly pod: Pod | undefined;
   /** The machine that the pod is on. */
@@ -33,6 +47,8 @@ export interface SlotView {
 
 export interface SlotPlan {
   readonly apply: readonly Manifest[];
+  /** The pod is to be told which keys it should have, lest the kubelet takes a minute to notice. */
+  readonly nudge: { readonly pod: Pod; readonly annotations: Record<string, string> } | undefined;
   /** The pod is to be ended: with this uid, so that it is not one that has just been made. */
   readonly endPod: { readonly name: string; readonly uid: string } | undefined;
   /** Whether the slot keeps its finalizer: while something of it is left to be waited for. */
@@ -54,6 +70,21 @@ export const slotKey = ({ metadata, spec }: NodeSlot): KeySecret => ({
   labels: { ...roleLabels(spec.zone, spec.role), ...nodeLabels(metadata.name) },
 });
 
+export const slotChangingKeys = ({ metadata, spec }: NodeSlot): ChangingKeys => ({
+  secret: keysSecretName(metadata.name),
+  labels: { ...roleLabels(spec.zone, spec.role), ...nodeLabels(metadata.name) },
+  prefix: (kind) => kind,
+});
+
+export function slotRotation({ metadata, spec }: NodeSlot): RotationTimes {
+  const { epochSeconds, link, circuit, notBefore } = spec.keys;
+  return {
+    epochMs: epochSeconds * 1000,
+    lifetimeMs: { link: durationMs(link), circuit: durationMs(circuit), signing: Number.POSITIVE_INFINITY },
+    notBeforeMs: askedMs(notBefore, metadata.annotations?.[rotateAnnotation]),
+  };
+}
+
 export function planSlot(view: SlotView, nowMs: number): SlotPlan {
   const { slot } = view;
   const objects = build(view);
@@ -64,6 +95,7 @@ export function planSlot(view: SlotView, nowMs: number): SlotPlan {
   const paused = slot.spec.paused && !isLeaving(slot);
   return {
     apply: objects && !paused && !isLeaving(slot) ? [objects.configMap, objects.statefulSet] : [],
+    nudge: paused ? undefined : nudge(view),
     endPod: paused ? undefined : podToEnd(view, drain),
     finalizer: !gone,
     status: {
@@ -75,6 +107,7 @@ export function planSlot(view: SlotView, nowMs: number): SlotPlan {
       registered: isRegistered(view),
       ...(drain.reason ? { drainReason: drain.reason } : {}),
       ...(drain.since ? { drainingSince: drain.since } : {}),
+      keys: keyStatesOf(view.made, slotRotation(slot)),
       drained: drain.done,
     },
     requeueAfterMs: state === 'Active' && !drain.reason ? pollMs : pollUnsettledMs,
@@ -94,6 +127,12 @@ function build({ slot, identityKey, nodeImage: image }: SlotView) {
   return identityKey && directory ? slotObjects({ slot, identityKey, directory, image }) : undefined;
 }
 
+function nudge({ pod, made }: SlotView): SlotPlan['nudge'] {
+  const names = keyNames(made);
+  if (!pod || pod.metadata.deletionTimestamp || pod.metadata.annotations?.[keysAnnotation] === names) return undefined;
+  return { pod, annotations: { [keysAnnotation]: names } };
+}
+
 interface Drain {
   readonly reason: DrainReason | undefined;
   /** Since when it has had a reason and the permission; kept from look to look. */
@@ -105,9 +144,7 @@ function judgeDrain(view: SlotView, nowMs: number): Drain {
   const { slot } = view;
   const reason = drainReasonOf(view);
   const allowed = reason !== undefined && slot.spec.drain;
-  const since = allowed
-    ? (slot.status?.drainingSince ?? new Date(nowMs).toISOString().replace(/\.\d+Z$/, 'Z'))
-    : undefined;
+  const since = allowed ? (slot.status?.drainingSince ?? timeOf(nowMs)) : undefined;
   if (reason === undefined) return { reason, since: undefined, done: false };
   if (reason === 'Retired' && slot.metadata.annotations?.[forceAnnotation] === 'true')
     return { reason, since, done: true };

@@ -16,6 +16,9 @@ export interface Finding<Type extends string> {
   readonly message: string;
 }
 
+/** As Kubernetes writes times: to the second. */
+export const timeOf = (ms: number) => new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');
+
 export const isTrue = (finding: Finding<string>) => finding.status === 'True';
 
 /** Sorted by type; the transition time of a condition stays until its status changes. */
@@ -25,7 +28,7 @@ export function conditions(
   generation: number,
   nowMs: number,
 ): Condition[] {
-  const now = new Date(nowMs).toISOString().replace(/\.\d+Z$/, 'Z');
+  const now = timeOf(nowMs);
   return findings
     .map((f) => {
       const before = previous.find((c) => c.type === f.type);

@@ -8,12 +8,14 @@ import { regionSelector } from '../objects/labels.ts';
 import { slotManifest } from '../objects/slot.ts';
 import type { ListedNode } from './directory-nodes.ts';
 import { conditions, type Finding, isTrue } from './status.ts';
-import { isApproved } from './zone.ts';
+import { isApproved, slotKeys } from './zone.ts';
 
 export interface SuperpeerView {
   readonly superpeer: Superpeer;
   /** The zone that zoneRef names, if it exists. */
   readonly zone: Zone | undefined;
+  /** The zone whose directory serves that one. */
+  readonly host: Zone | undefined;
   readonly slot: NodeSlot | undefined;
   /** What the zone's directory says of it: undefined when it can't be asked, 'absent' when the roster has no such node. */
   readonly listed: ListedNode | 'absent' | undefined;
@@ -49,7 +51,8 @@ export function planSuperpeer(view: SuperpeerView, nowMs: number): SuperpeerPlan
 }
 
 /** The key is made even while the zone is missing. */
-function wish({ superpeer, zone }: SuperpeerView): Manifest[] {
+function wish(view: SuperpeerView): Manifest[] {
+  const { superpeer, zone } = view;
   const { managed, zoneRef } = superpeer.spec;
   if (!managed) return [];
   const { rootKey, directoryURL: url } = zone?.status ?? {};
@@ -60,11 +63,17 @@ function wish({ superpeer, zone }: SuperpeerView): Manifest[] {
       role: 'superpeer',
       region,
       nodeSelector,
-      ...(zone ? { drainDeadlineSeconds: zone.spec.drainDeadlineSeconds, paused: zone.spec.paused } : {}),
+      ...(zone ? ofZone(view, zone) : {}),
       ...(rootKey && url ? { directory: { url, rootKey } } : {}),
     }),
   ];
 }
+
+const ofZone = ({ host }: SuperpeerView, zone: Zone) => ({
+  drainDeadlineSeconds: zone.spec.drainDeadlineSeconds,
+  paused: zone.spec.paused,
+  keys: slotKeys({ zones: host ? [host] : [] }, zone),
+});
 
 function judge(view: SuperpeerView): SuperpeerFinding[] {
   const zoneFound = judgeZone(view);

@@ -7,7 +7,9 @@
  *
  * A zone that is deleted keeps its directory until the last of its slots has drained and gone.
  */
+
 import type { ZoneConditionType } from '../api/conditions.ts';
+import { durationMs } from '../api/fields.ts';
 import type { NodeSlot } from '../api/slot.ts';
 import type { Superpeer } from '../api/superpeer.ts';
 import type { Region, Zone, ZoneStatus } from '../api/zone.ts';
@@ -19,18 +21,22 @@ import {
   configHashAnnotation,
   directoryName,
   forceAnnotation,
+  keysAnnotation,
   type Role,
   roleName,
   rootSecretName,
+  rotateAnnotation,
+  signingSecretName,
   slotName,
 } from '../objects/labels.ts';
 import type { NodeStatefulSet } from '../objects/pod.ts';
-import type { KeySecret } from '../objects/secret.ts';
+import type { ChangingKeys, KeySecret } from '../objects/secret.ts';
 import { type SlotWish, slotManifest } from '../objects/slot.ts';
 import type { Consensus } from './consensus.ts';
 import { type Permission, planDrains } from './drains.ts';
+import { askedMs, keyNames, keyStatesOf, type MadeKey, type RotationTimes } from './key-rotation.ts';
 import { hostOf } from './relations.ts';
-import { conditions, type Finding, isTrue, nodeReady, type Problem } from './status.ts';
+import { conditions, type Finding, isTrue, nodeReady, type Problem, timeOf } from './status.ts';
 
 export interface ZoneView {
   readonly zone: Zone;
@@ -42,6 +48,8 @@ export interface ZoneView {
   readonly rootKey: string | undefined;
   /** Why the key is missing, if it is. */
   readonly keyProblem: Problem | undefined;
+  /** The zone's signing keys. */
+  readonly made: readonly MadeKey[];
   /** What the zone owns, but for slots. */
   readonly statefulSets: readonly StatefulSet[];
   readonly configMaps: readonly ConfigMap[];
@@ -60,8 +68,8 @@ export interface Removal {
 export interface ZonePlan {
   /** In the order to apply. */
   readonly apply: readonly Manifest[];
-  /** The directory's pod is to be told that its configuration has changed, lest the kubelet takes a minute to notice. */
-  readonly nudge: { readonly pod: Pod; readonly hash: string } | undefined;
+  /** The directory's pod is to be told of its configuration and keys, lest the kubelet takes a minute to notice a change. */
+  readonly nudge: { readonly pod: Pod; readonly annotations: Record<string, string> } | undefined;
   readonly remove: readonly Removal[];
   readonly permissions: readonly Permission[];
   /** Whether the zone keeps its finalizer. */
@@ -84,6 +92,21 @@ export const zoneKey = ({ metadata: { name } }: Zone): KeySecret => ({
   key: 'root',
   labels: { 'herd.network/zone': name },
 });
+
+export const zoneChangingKeys = ({ metadata: { name } }: Zone): ChangingKeys => ({
+  secret: signingSecretName(name),
+  labels: { 'herd.network/zone': name },
+  prefix: (kind) => `${name}-${kind}`,
+});
+
+export function zoneRotation({ metadata, spec }: Zone): RotationTimes {
+  const { link, circuit, signing } = spec.keyLifetimes;
+  return {
+    epochMs: spec.epochSeconds * 1000,
+    lifetimeMs: { link: durationMs(link), circuit: durationMs(circuit), signing: durationMs(signing) },
+    notBeforeMs: askedMs(metadata.annotations?.[rotateAnnotation]),
+  };
+}
 
 export function planZone(view: ZoneView, nowMs: number): ZonePlan {
   const { zone } = view;
@@ -114,6 +137,7 @@ export function planZone(view: ZoneView, nowMs: number): ZonePlan {
       ...(self.url ? { directoryURL: self.url } : {}),
       ...epochOf(view),
       ...counts(view),
+      keys: keyStatesOf(view.made, zoneRotation(zone)),
     },
     requeueAfterMs: quiet ? pollMs : pollUnreadyMs,
   };
@@ -132,20 +156,30 @@ function slotsOf({ slots }: ZoneView, zone: Zone): NodeSlot[] {
   return slots.filter(({ spec }) => spec.zone === zone.metadata.name).sort(byName);
 }
 
-function wantedSlots({ zone }: ZoneView, directory: DirectoryAddress | undefined): SlotOfZone[] {
+function wantedSlots(view: ZoneView, directory: DirectoryAddress | undefined): SlotOfZone[] {
+  const { zone } = view;
   const { name: zoneName } = zone.metadata;
   const { paused, drainDeadlineSeconds } = zone.spec;
   const of = (region: Region, role: 'mix' | 'rendezvous', count: number) =>
     Array.from({ length: count }, (_, index): SlotOfZone => {
       const nodeSelector = selectorOf(region);
       const place = { zone: zoneName, role, region: region.name, nodeSelector };
-      const wish = { ...place, drainDeadlineSeconds, paused, ...(directory ? { directory } : {}) };
+      const known = directory ? { directory } : {};
+      const wish = { ...place, drainDeadlineSeconds, paused, keys: slotKeys(view, zone), ...known };
       return { name: slotName(zoneName, region.name, role, index), wish };
     });
   return zone.spec.regions.flatMap((region) => [
     ...of(region, 'mix', region.mixes.replicas),
     ...of(region, 'rendezvous', region.rendezvous.replicas),
   ]);
+}
+
+/** When keys of the zone's nodes change: by the clock of the directory that serves it. */
+export function slotKeys({ zones }: Pick<ZoneView, 'zones'>, zone: Zone) {
+  const { epochSeconds } = (zones.find(({ metadata: { name } }) => name === hostOf(zone)) ?? zone).spec;
+  const { link, circuit } = zone.spec.keyLifetimes;
+  const asked = askedMs(zone.metadata.annotations?.[rotateAnnotation]);
+  return { epochSeconds, link, circuit, ...(asked > 0 ? { notBefore: timeOf(asked) } : {}) };
 }
 
 /** What this zone tells the others: fresher here than in its own status. */
@@ -295,10 +329,15 @@ function external({ superpeers }: ZoneView, zone: Zone): RosterEntry[] {
 export const isApproved = ({ spec, status }: Superpeer) =>
   spec.managed !== undefined || status?.conditions.some((c) => c.type === 'Approved' && c.status === 'True') === true;
 
-function nudge({ directoryPod: pod }: ZoneView, own: OwnDirectory | undefined): ZonePlan['nudge'] {
+function nudge(view: ZoneView, own: OwnDirectory | undefined): ZonePlan['nudge'] {
+  const { directoryPod: pod, zone, made } = view;
   if (!pod || !own || pod.metadata.deletionTimestamp) return undefined;
-  const hash = own.podHash;
-  return pod.metadata.annotations?.[configHashAnnotation] === hash ? undefined : { pod, hash };
+  const keysOf = (other: Zone) =>
+    other === zone ? keyNames(made) : (other.status?.keys ?? []).map(({ name }) => name).join(' ');
+  const keys = servedBy(view).map((other) => `${other.metadata.name}: ${keysOf(other)}`);
+  const annotations = { [configHashAnnotation]: own.podHash, [keysAnnotation]: keys.join('; ') };
+  const told = Object.entries(annotations).every(([name, value]) => pod.metadata.annotations?.[name] === value);
+  return told ? undefined : { pod, annotations };
 }
 
 /** Owned but no longer wanted by the spec. What is wanted and can't be built just now stays. */

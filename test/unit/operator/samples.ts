@@ -119,6 +119,7 @@ export function view(of: Zone, rest: Partial<ZoneView> = {}): ZoneView {
     slots: [],
     rootKey: key(`${of.metadata.name}-root`),
     keyProblem: undefined,
+    made: [],
     statefulSets: [],
     configMaps: [],
     services: of.spec.directory.zoneRef === undefined ? [service(of.metadata.name)] : [],

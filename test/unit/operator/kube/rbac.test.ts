@@ -14,7 +14,7 @@ test('the operator can’t list or watch Secrets', () => {
   const secrets = watchedRules.filter((r) => r.resources.includes('secrets'));
   assert.deepEqual(
     secrets.map((r) => r.verbs),
-    [['create', 'get']],
+    [['create', 'get', 'patch']],
   );
   assert.equal(
     [...clusterRules, ...ownRules, ...watchedRules].some((r) =>

@@ -14,6 +14,7 @@ const bare: SlotView = {
   slot: { ...slot(name, 'mix'), status: undefined },
   identityKey: key(name),
   keyProblem: undefined,
+  made: [],
   statefulSet: undefined,
   pod: undefined,
   machine: undefined,

@@ -7,6 +7,7 @@ const listed = { registered: true, draining: false, empty: undefined, expelled: 
 const base: SuperpeerView = {
   superpeer: superpeer('eu-sp', 'eu'),
   zone: zone('eu', {}, published('eu')),
+  host: undefined,
   slot: undefined,
   listed: undefined,
 };
