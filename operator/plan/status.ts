@@ -4,6 +4,11 @@ import type { StatefulSet } from '../kube/types.ts';
 import type { NodeStatefulSet } from '../objects/pod.ts';
 import { covers } from './covers.ts';
 
+export interface Problem {
+  readonly reason: string;
+  readonly message: string;
+}
+
 export interface Finding<Type extends string> {
   readonly type: Type;
   readonly status: 'True' | 'False' | 'Unknown';

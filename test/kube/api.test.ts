@@ -24,8 +24,8 @@ suite('the Zone and Superpeer API', { skip }, () => {
     });
   };
 
-  test('a condition of both CRDs says that the schema is structural', async () => {
-    for (const name of ['zones.herd.network', 'superpeers.herd.network']) {
+  test('a condition of each CRD says that the schema is structural', async () => {
+    for (const name of ['zones.herd.network', 'superpeers.herd.network', 'nodeslots.herd.network']) {
       const resource = { group: 'apiextensions.k8s.io', version: 'v1', plural: 'customresourcedefinitions', kind: '' };
       const crd = (await eventually(() => plane.admin.get(resource, '', name), name)) as unknown as {
         status: { conditions: { type: string; status: string }[] };
@@ -42,16 +42,15 @@ suite('the Zone and Superpeer API', { skip }, () => {
     assert.deepEqual(stored!.spec, {
       provider: 'north',
       jurisdiction: 'EU',
-      region: 'small',
-      mixes: { replicas: 1 },
-      rendezvous: { replicas: 1 },
+      regions: [{ name: 'small', mixes: { replicas: 1 }, rendezvous: { replicas: 1 } }],
       directory: { replicas: 1 },
       profile: 'B',
       clientsPerChannel: 20,
-      meshCellsPerTick: 2,
       attachmentsPerClient: 3,
       assignment: 'augment',
       directClients: 0,
+      chaff: { cellsPerTick: 2 },
+      drainDeadlineSeconds: 1800,
       epochSeconds: 900,
       peers: [],
       paused: false,
@@ -59,8 +58,8 @@ suite('the Zone and Superpeer API', { skip }, () => {
   });
 
   test('a bad value is refused with its field, several with all of theirs', async () => {
-    const spec = { mixes: { replicas: 0 }, profile: 'C', epochSeconds: 5 };
-    await refused(zone('bad', spec), /spec\.mixes\.replicas/, /spec\.profile/, /spec\.epochSeconds/);
+    const spec = { regions: [{ name: 'a', mixes: { replicas: 65 } }], profile: 'C', epochSeconds: 5 };
+    await refused(zone('bad', spec), /spec\.regions\[0\]\.mixes\.replicas/, /spec\.profile/, /spec\.epochSeconds/);
     await refused(superpeer('bad', 'eu', { channels: 65 }), /spec\.channels/);
   });
 
@@ -95,9 +94,10 @@ suite('the Zone and Superpeer API', { skip }, () => {
   });
 
   test('a name that could not head a pod’s name is refused', async () => {
-    await refused(zone('9lives'), /metadata\.name must be/);
-    await refused(zone('a.b'), /metadata\.name must be/);
-    await refused(zone('a'.repeat(33)), /metadata\.name must be/);
+    const regions = [{ name: 'a' }];
+    await refused(zone('9lives', { regions }), /metadata\.name must be/);
+    await refused(zone('a.b', { regions }), /metadata\.name must be/);
+    await refused(zone('a'.repeat(21), { regions }), /metadata\.name must be/);
     await refused(superpeer('eu-mix-0', 'eu'), /must not end like/);
   });
 });

@@ -7,6 +7,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Agent, request } from 'undici';
 import { KubeClient } from '../../../operator/kube/client.ts';
 import type { Cluster } from '../../../operator/kube/cluster.ts';
 
@@ -28,6 +29,12 @@ const tokens = [
 export interface ControlPlane {
   readonly admin: KubeClient;
   readonly port: number;
+  /** As the admin, what the operator's client can't ask; the answer's body as it came. */
+  raw(
+    method: 'DELETE' | 'PATCH' | 'POST' | 'PUT',
+    path: string,
+    body: object,
+  ): Promise<{ code: number; body: unknown }>;
   /** The operator's view of the cluster, at the server's port or that of a proxy in front of it. */
   operatorCluster(port?: number): Cluster;
   /** A kubeconfig file of the operator. */
@@ -73,13 +80,24 @@ export async function startControlPlane(options: { controllers: boolean }): Prom
     if (options.controllers) {
       run('kube-controller-manager', controllerArgs(folder));
     }
+    const agent = new Agent({ connect: { ca } });
     return {
       admin,
       port,
+      async raw(method, path, content) {
+        const { headers, server } = cluster(adminToken);
+        const { statusCode, body } = await request(server + path, {
+          method,
+          dispatcher: agent,
+          headers: { ...(await headers(false)), 'content-type': contentType(method) },
+          body: JSON.stringify(content),
+        });
+        return { code: statusCode, body: await body.json() };
+      },
       operatorKubeconfig: join(folder, 'operator-kubeconfig'),
       operatorCluster: (at) => cluster(operatorToken, at),
       async stop() {
-        await admin.close();
+        await Promise.all([admin.close(), agent.destroy()]);
         await stop();
       },
     };
@@ -88,6 +106,8 @@ export async function startControlPlane(options: { controllers: boolean }): Prom
     throw error;
   }
 }
+
+const contentType = (method: string) => (method === 'PATCH' ? 'application/apply-patch+yaml' : 'application/json');
 
 const etcdArgs = (folder: string, client: number, peer: number) => [
   `--data-dir=${join(folder, 'etcd')}`,

@@ -10,6 +10,8 @@ const plurals: Record<string, string> = {
   CustomResourceDefinition: 'customresourcedefinitions',
   Deployment: 'deployments',
   Namespace: 'namespaces',
+  Node: 'nodes',
+  NodeSlot: 'nodeslots',
   Role: 'roles',
   RoleBinding: 'rolebindings',
   ServiceAccount: 'serviceaccounts',
