@@ -24,6 +24,13 @@ export const signedCertificate = z.object({
   signature: z.string().max(128),
 });
 
+/** A document with its certificate, as it travels where nothing else is said. */
+export const certifiedText = z.object({
+  text: z.string().max(4_000_000),
+  signature: z.string().max(128),
+  certificate: signedCertificate,
+});
+
 export function signCertificate(root: Identity, certificate: Certificate): SignedText {
   return signText(root, 'herd-signing-v1', JSON.stringify(certificate));
 }
