@@ -27,11 +27,15 @@ const tokens = [
 
 export interface ControlPlane {
   readonly admin: KubeClient;
+  /** As the admin, at the server's port or that of a proxy in front of it. */
+  adminCluster(port?: number): Cluster;
   readonly port: number;
+  /** What the server proves itself with, for who wants to stand in for it. */
+  readonly tls: { readonly cert: string; readonly key: string };
   /** The operator's view of the cluster, at the server's port or that of a proxy in front of it. */
   operatorCluster(port?: number): Cluster;
-  /** A kubeconfig file of the operator. */
-  readonly operatorKubeconfig: string;
+  /** Path of a kubeconfig of the operator, at the server's port or that of a proxy in front of it. */
+  operatorKubeconfig(port?: number): Promise<string>;
   stop(): Promise<void>;
 }
 
@@ -69,14 +73,19 @@ export async function startControlPlane(options: { controllers: boolean }): Prom
       'the API server',
     );
     await writeFile(join(folder, 'kubeconfig'), kubeconfig(folder, port, adminToken));
-    await writeFile(join(folder, 'operator-kubeconfig'), kubeconfig(folder, port, operatorToken));
     if (options.controllers) {
       run('kube-controller-manager', controllerArgs(folder));
     }
     return {
       admin,
       port,
-      operatorKubeconfig: join(folder, 'operator-kubeconfig'),
+      tls: { cert: ca, key: await readFile(join(folder, 'apiserver.key'), 'utf8') },
+      async operatorKubeconfig(at = port) {
+        const file = join(folder, `operator-kubeconfig-${at}`);
+        await writeFile(file, kubeconfig(folder, at, operatorToken));
+        return file;
+      },
+      adminCluster: (at) => cluster(adminToken, at),
       operatorCluster: (at) => cluster(operatorToken, at),
       async stop() {
         await admin.close();
