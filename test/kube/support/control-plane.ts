@@ -11,9 +11,9 @@ import { KubeClient } from '../../../operator/kube/client.ts';
 import type { Cluster } from '../../../operator/kube/cluster.ts';
 
 /** The folders that have kube-apiserver and kube-controller-manager, and etcd, separated by a colon; the suites skip without them. */
-const folders = process.env.HERD_KUBERNETES_BIN?.split(':') ?? [];
+const foldersGiven = process.env.HERD_KUBERNETES_BIN?.split(':') ?? [];
 export const skip =
-  folders.length > 0
+  foldersGiven.length > 0
     ? false
     : 'HERD_KUBERNETES_BIN names no folders with etcd, kube-apiserver and kube-controller-manager';
 
@@ -39,7 +39,16 @@ export interface ControlPlane {
   stop(): Promise<void>;
 }
 
-export async function startControlPlane(options: { controllers: boolean }): Promise<ControlPlane> {
+export interface ControlPlaneOptions {
+  readonly controllers: boolean;
+  /** Where the programs are; by default where the environment says. */
+  readonly folders?: readonly string[];
+  /** Addresses of Services. */
+  readonly serviceRange?: string;
+}
+
+export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
+  const { folders = foldersGiven, serviceRange = '10.96.0.0/16' } = options;
   const folder = await mkdtemp(join(tmpdir(), 'herd-kube-'));
   const processes: ChildProcess[] = [];
   const stop = async () => {
@@ -60,7 +69,7 @@ export async function startControlPlane(options: { controllers: boolean }): Prom
     await writeFile(join(folder, 'tokens.csv'), `${tokens}\n`);
     const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
     await writeFile(join(folder, 'sa.key'), privateKey.export({ type: 'pkcs1', format: 'pem' }));
-    run('kube-apiserver', apiserverArgs(folder, client, port));
+    run('kube-apiserver', apiserverArgs(folder, client, port, serviceRange));
     const ca = await eventually(() => readFile(join(folder, 'apiserver.crt'), 'utf8'), 'the server’s certificate');
     const cluster = (token: string, at = port): Cluster => ({
       server: `https://127.0.0.1:${at}`,
@@ -106,7 +115,7 @@ const etcdArgs = (folder: string, client: number, peer: number) => [
   '--unsafe-no-fsync',
 ];
 
-const apiserverArgs = (folder: string, etcd: number, port: number) => [
+const apiserverArgs = (folder: string, etcd: number, port: number, serviceRange: string) => [
   `--etcd-servers=http://127.0.0.1:${etcd}`,
   '--bind-address=127.0.0.1',
   `--secure-port=${port}`,
@@ -114,7 +123,7 @@ const apiserverArgs = (folder: string, etcd: number, port: number) => [
   `--token-auth-file=${join(folder, 'tokens.csv')}`,
   '--authorization-mode=RBAC',
   '--disable-admission-plugins=ServiceAccount',
-  '--service-cluster-ip-range=10.96.0.0/16',
+  `--service-cluster-ip-range=${serviceRange}`,
   '--service-account-issuer=https://kubernetes.default.svc',
   `--service-account-key-file=${join(folder, 'sa.key')}`,
   `--service-account-signing-key-file=${join(folder, 'sa.key')}`,
