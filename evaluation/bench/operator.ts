@@ -20,6 +20,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { Progress } from '../../lab/host/progress.ts';
 import { buildKubernetes } from '../../lab/kubernetes/build.ts';
+import { installObjects } from '../../operator/install.ts';
 import type { KubeClient } from '../../operator/kube/client.ts';
 import { Reflector } from '../../operator/kube/reflector.ts';
 import * as kube from '../../operator/kube/types.ts';
@@ -282,8 +283,8 @@ async function startOperator(plane: ControlPlane, closing: (() => unknown)[]) {
   writeFileSync(path.join(folder, 'ca.crt'), tls.ca!);
   writeFileSync(path.join(folder, 'token'), (await headers(false)).authorization!.replace('Bearer ', ''));
   const port = await freePort();
-  const inPod = `mount -t tmpfs tmpfs /var/run && mkdir -p ${SERVICE_ACCOUNT} && cp "$1"/* ${SERVICE_ACCOUNT} &&
-    exec "$2" operator/main.ts --port "$3"`;
+  const inPod = `mount -t tmpfs tmpfs /var/run && mkdir -p ${SERVICE_ACCOUNT} && cp "$0"/* ${SERVICE_ACCOUNT} &&
+    exec "$@"`;
   const env = {
     PATH: process.env.PATH,
     KUBERNETES_SERVICE_HOST: '127.0.0.1',
@@ -293,8 +294,12 @@ async function startOperator(plane: ControlPlane, closing: (() => unknown)[]) {
     POD_NAME: 'bench',
   };
   const startedMs = performance.now();
-  const args = ['--mount', 'sh', '-c', inPod, 'sh', folder, process.execPath, String(port)];
-  const child = spawn('unshare', args, { cwd: ROOT, env, stdio: ['ignore', 'ignore', 'inherit'] });
+  const command = [process.execPath, ...installedArguments(), '--port', String(port)];
+  const child = spawn('unshare', ['--mount', 'sh', '-c', inPod, folder, ...command], {
+    cwd: ROOT,
+    env,
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
   closing.push(() => stop(child));
   const requests = async () => {
     const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
@@ -314,6 +319,15 @@ async function startOperator(plane: ControlPlane, closing: (() => unknown)[]) {
       return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
     },
   };
+}
+
+/** With which the operator's image is run. */
+function installedArguments(): readonly string[] {
+  const objects = installObjects({ image: 'none', nodeImage: 'none', namespaces: [] });
+  const deployment = objects.find(({ kind }) => kind === 'Deployment') as unknown as {
+    spec: { template: { spec: { containers: { args: string[] }[] } } };
+  };
+  return deployment.spec.template.spec.containers[0]!.args;
 }
 
 async function stop(child: ChildProcess): Promise<void> {

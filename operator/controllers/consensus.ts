@@ -8,7 +8,8 @@ export type AskDirectory = (url: string) => Promise<unknown>;
 const answerMsMax = 2_000;
 /** A consensus of 128 nodes is about 30 kB, and a view holds one for each of up to 65 zones. */
 const answerBytesMax = 4 << 20;
-const freshMs = 9_000;
+/** A little less than between two looks of a zone, so that its superpeers find an answer there. */
+const freshMs = 29_000;
 /** While something is not registered yet its owner looks every two seconds and wants to see it soon. */
 const freshUnregisteredMs = 900;
 

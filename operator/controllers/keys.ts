@@ -4,6 +4,7 @@
  * Its bytes are wiped after use. The base64 text that goes into the request can't be: it is the garbage collector's.
  */
 import sodium from 'libsodium-wrappers';
+import type { Condition } from '../api/conditions.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { isConflict } from '../kube/errors.ts';
 import { controllerOf, type KubeObject, secrets } from '../kube/types.ts';
@@ -16,37 +17,56 @@ export interface KeysFound {
   readonly problem: { readonly reason: string; readonly message: string } | undefined;
 }
 
-/** How long a looked-up public key is believed: a Secret that someone deleted comes back after so long at most. */
-const believedMs = 60_000;
+/**
+ * What its status says of an owner: nothing yet, so that nobody made its Secrets before; that all is well; or less.
+ * All is well means that nodes run with the Secrets they have: one that is deleted meanwhile is missed only when its pod
+ * has to start again, and from then on all is not well.
+ */
+export type Standing = 'new' | 'settled' | 'unsettled';
+
+export function standingOf(status: { readonly conditions: readonly Condition[] } | undefined): Standing {
+  if (!status) return 'new';
+  return status.conditions.some((c) => c.type === 'Ready' && c.status === 'True') ? 'settled' : 'unsettled';
+}
+
+/** How long a looked-up public key is believed, at most: a Secret that someone deleted comes back after that. */
+const believedMs: Record<Standing, number> = { new: 60_000, settled: 24 * 3_600_000, unsettled: 60_000 };
 
 interface Known {
   readonly publicKey: string;
-  readonly untilMs: number;
+  readonly atMs: number;
+  /** Between a half and 1: thousands that were looked up together are not looked up together again. */
+  readonly patience: number;
 }
 
 export class KeyKeeper {
   readonly #client: KubeClient;
-  readonly #believedMs: number;
+  readonly #believedMs: Record<Standing, number>;
   /** Owner uid → Secret name → key. BOUNDED: by the Secrets of living owners; forget() drops an owner. */
   readonly #known = new Map<string, Map<string, Known>>();
 
   constructor(client: KubeClient, options: { believedMs?: number } = {}) {
     this.#client = client;
-    this.#believedMs = options.believedMs ?? believedMs;
+    const ms = options.believedMs;
+    this.#believedMs = ms === undefined ? believedMs : { new: ms, settled: ms, unsettled: ms };
   }
 
   /** @param publishedRootKey a zone's root key that others already trust: never made anew */
-  async ensure(owner: Owner, wanted: readonly KeySecret[], publishedRootKey?: string): Promise<KeysFound> {
+  async ensure(
+    owner: Owner,
+    wanted: readonly KeySecret[],
+    standing: Standing,
+    publishedRootKey?: string,
+  ): Promise<KeysFound> {
     const keys = new Map<string, string>();
     let problem: KeysFound['problem'];
     for (const want of wanted) {
-      const found = this.#remembered(owner, want) ?? (await this.#lookUp(owner, want));
+      const mayMake = want.key !== 'root' || publishedRootKey === undefined;
+      const found = (await this.#find(owner, want, standing)) ?? (mayMake ? await this.#make(owner, want) : lost(want));
       if (typeof found === 'string') keys.set(want.name, found);
-      else if (found) problem = found;
-      else if (want.key === 'root' && publishedRootKey !== undefined) problem = lost(want);
-      else keys.set(want.name, await this.#make(owner, want));
+      else problem = found;
     }
-    this.#remember(owner, keys);
+    this.#remember(owner, keys, standing);
     return { keys, problem };
   }
 
@@ -54,18 +74,24 @@ export class KeyKeeper {
     this.#known.delete(ownerUid);
   }
 
-  #remembered(owner: Owner, want: KeySecret): string | undefined {
+  /** A new owner's are not looked for: whether they are there after all is seen when they are made. */
+  async #find(owner: Owner, want: KeySecret, standing: Standing): Promise<string | KeysFound['problem']> {
     const known = this.#known.get(owner.metadata.uid)?.get(want.name);
-    return known && performance.now() < known.untilMs ? known.publicKey : undefined;
+    if (known && this.#believes(known, standing)) return known.publicKey;
+    return standing === 'new' ? undefined : this.#lookUp(owner, want);
   }
 
-  #remember(owner: Owner, keys: ReadonlyMap<string, string>): void {
+  #believes({ atMs, patience }: Known, standing: Standing): boolean {
+    return performance.now() < atMs + patience * this.#believedMs[standing];
+  }
+
+  #remember(owner: Owner, keys: ReadonlyMap<string, string>, standing: Standing): void {
     const before = this.#known.get(owner.metadata.uid);
-    const now = performance.now();
     const known = new Map<string, Known>();
     for (const [name, publicKey] of keys) {
       const old = before?.get(name);
-      known.set(name, old && now < old.untilMs ? old : { publicKey, untilMs: now + this.#believedMs });
+      const still = old && this.#believes(old, standing);
+      known.set(name, still ? old : { publicKey, atMs: performance.now(), patience: (1 + Math.random()) / 2 });
     }
     this.#known.set(owner.metadata.uid, known);
   }
@@ -75,7 +101,7 @@ export class KeyKeeper {
     return secret && readSecret(owner, secret);
   }
 
-  async #make(owner: Owner, want: KeySecret): Promise<string> {
+  async #make(owner: Owner, want: KeySecret): Promise<string | KeysFound['problem']> {
     await sodium.ready;
     const seed = sodium.randombytes_buf(32);
     const pair = sodium.crypto_sign_seed_keypair(seed);
@@ -85,10 +111,10 @@ export class KeyKeeper {
       await this.#client.create(secrets, keySecret(owner, want, text, publicKey));
       return publicKey;
     } catch (error) {
-      // Made between our look and our create, or by a create whose answer was lost: it holds, ours is forgotten.
+      // Made before, by whomever, or by a create of ours whose answer was lost: it holds, this one is forgotten.
       if (!isConflict(error)) throw error;
       const found = await this.#lookUp(owner, want);
-      if (typeof found === 'string') return found;
+      if (found) return found;
       throw error;
     } finally {
       sodium.memzero(seed);

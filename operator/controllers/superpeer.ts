@@ -1,11 +1,12 @@
 /** Superpeer: gather → plan → apply → status. */
 import type { Superpeer } from '../api/superpeer.ts';
 import { superpeers } from '../kube/types.ts';
-import { identitySecretName } from '../objects/labels.ts';
+import { identitySecretName, type Owner } from '../objects/labels.ts';
 import { planSuperpeer, type SuperpeerView, superpeerKey } from '../plan/superpeer.ts';
 import { Applier } from './apply.ts';
 import { readSuperpeer, zoneNamed } from './caches.ts';
 import { type Deps, type Reconcile, settled, valid } from './deps.ts';
+import { standingOf } from './keys.ts';
 
 export function superpeerController(deps: Deps): Reconcile {
   const { caches, keys } = deps;
@@ -35,7 +36,8 @@ export function superpeerController(deps: Deps): Reconcile {
 async function gather({ caches, keys, consensus, nodeImage }: Deps, superpeer: Superpeer): Promise<SuperpeerView> {
   const { namespace, name, uid } = superpeer.metadata;
   const { zoneRef } = superpeer.spec;
-  const found = await keys.ensure({ kind: 'Superpeer', metadata: superpeer.metadata }, [superpeerKey(superpeer)]);
+  const owner: Owner = { kind: 'Superpeer', metadata: superpeer.metadata };
+  const found = await keys.ensure(owner, [superpeerKey(superpeer)], standingOf(superpeer.status));
   const named = zoneNamed(caches, namespace, zoneRef);
   const zone = named?.metadata.deletionTimestamp ? undefined : named;
   const { rootKey, directoryURL: url } = zone?.status ?? {};

@@ -6,6 +6,7 @@ import { planZone, type ZoneView, zoneKeys } from '../plan/zone.ts';
 import { Applier } from './apply.ts';
 import { readZone, surroundings } from './caches.ts';
 import { type Deps, type Reconcile, settled, valid } from './deps.ts';
+import { standingOf } from './keys.ts';
 
 export function zoneController(deps: Deps): Reconcile {
   const { caches, keys, consensus, events } = deps;
@@ -59,7 +60,7 @@ export function zoneController(deps: Deps): Reconcile {
 async function gather({ caches, keys, consensus, nodeImage }: Deps, key: string, zone: Zone): Promise<ZoneView> {
   const { uid } = zone.metadata;
   const owner: Owner = { kind: 'Zone', metadata: zone.metadata };
-  const found = await keys.ensure(owner, zoneKeys(zone), zone.status?.rootKey);
+  const found = await keys.ensure(owner, zoneKeys(zone), standingOf(zone.status), zone.status?.rootKey);
   const { rootKey, directoryURL: url } = zone.status ?? {};
   const ids = zone.status?.nodes.map((n) => n.id) ?? [];
   return {

@@ -60,7 +60,8 @@ type ZoneFinding = Finding<ZoneConditionType>;
 const patienceMs = 60_000;
 /** A peer that does not exist yet is probably in the same file as this zone, a few lines on. */
 const newcomerMs = 3_000;
-const pollMs = 10_000;
+/** Pods tell of themselves; only what the consensus says has to be asked for. */
+const pollMs = 30_000;
 const pollUnreadyMs = 2_000;
 
 export const hosts = (zone: Zone): boolean => zone.spec.directory.zoneRef === undefined;
