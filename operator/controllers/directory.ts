@@ -4,14 +4,15 @@ import { messageOf } from '../kube/errors.ts';
 import type { DirectoryAddress } from '../objects/config.ts';
 import { type Consensus, readConsensus } from '../plan/consensus.ts';
 import { type DirectoryNodes, type ListedNode, readDirectoryNodes } from '../plan/directory-nodes.ts';
+import type { Standing } from './keys.ts';
 
 export type AskDirectory = (url: string) => Promise<unknown>;
 
 const answerMsMax = 2_000;
 /** A consensus of 128 nodes with four keys of each kind is about 110 kB, and a view holds one for each of up to 65 zones. */
 const answerBytesMax = 8 << 20;
-/** Who waits for something looks every two seconds; who does not, every half a minute. */
-const freshMs = 1_500;
+/** Who waits for something looks every two seconds; who does not takes what a zone's own look has brought. */
+const freshMs: Record<Standing, number> = { new: 1_500, settled: 29_000, unsettled: 1_500 };
 
 export function directoryOverHttp(): AskDirectory {
   const dispatcher = new Agent({ maxResponseSize: answerBytesMax, connections: 4 });
@@ -44,11 +45,16 @@ export class DirectoryReader {
     this.#ask = ask;
   }
 
-  async read(zoneKey: string, zone: string, directory: DirectoryAddress | undefined): Promise<DirectorySays> {
+  async read(
+    zoneKey: string,
+    zone: string,
+    directory: DirectoryAddress | undefined,
+    standing: Standing,
+  ): Promise<DirectorySays> {
     if (!directory) return { consensus: { kind: 'unasked' }, nodes: undefined };
     const address = `${directory.url} ${directory.rootKey}`;
     const known = this.#asked.get(zoneKey);
-    if (known?.address === address && performance.now() - known.atMs < freshMs) return known.answer;
+    if (known?.address === address && performance.now() - known.atMs < freshMs[standing]) return known.answer;
     const answer = this.#fetch(zone, directory);
     this.#asked.set(zoneKey, { atMs: performance.now(), address, answer });
     return answer;

@@ -8,6 +8,7 @@ import { Applier } from './apply.ts';
 import { readSlot } from './caches.ts';
 import { type Deps, type Reconcile, settled, valid } from './deps.ts';
 import { listedIn } from './directory.ts';
+import { standingOf } from './keys.ts';
 import { Owners } from './owners.ts';
 
 export function slotController(deps: Deps): Reconcile {
@@ -47,12 +48,15 @@ async function gather({ caches, keys, directories, nodeImage }: Deps, slot: Node
   const { namespace, name, uid } = slot.metadata;
   const { zone, directory } = slot.spec;
   const owner: Owner = { kind: 'NodeSlot', metadata: slot.metadata };
+  const standing = standingOf(slot.status);
   const leaving = slot.metadata.deletionTimestamp !== undefined;
-  const found = leaving ? { keys: new Map(), problem: undefined } : await keys.ensure(owner, [slotKey(slot)]);
+  const found = leaving ? { keys: new Map(), problem: undefined } : await keys.ensure(owner, [slotKey(slot)], standing);
   const now = Date.now();
-  const made = leaving ? [] : await keys.rotate(owner, slotChangingKeys(slot), keyKinds.node, slotRotation(slot), now);
+  const made = leaving
+    ? []
+    : await keys.rotate(owner, slotChangingKeys(slot), keyKinds.node, slotRotation(slot), standing, now);
   const pod = caches.pods.get(`${namespace}/${name}-0`);
-  const { nodes } = await directories.read(`${namespace}/${zone}`, zone, directory);
+  const { nodes } = await directories.read(`${namespace}/${zone}`, zone, directory, standing);
   return {
     slot,
     identityKey: found.keys.get(identitySecretName(name)) ?? slot.status?.identityKey,

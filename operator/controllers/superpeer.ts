@@ -7,6 +7,7 @@ import { Applier } from './apply.ts';
 import { readSuperpeer, slotsOf, zoneNamed } from './caches.ts';
 import { type Deps, type Reconcile, settled, valid } from './deps.ts';
 import { listedIn } from './directory.ts';
+import { standingOf } from './keys.ts';
 import { Owners } from './owners.ts';
 
 export function superpeerController(deps: Deps): Reconcile {
@@ -34,7 +35,7 @@ async function gather({ caches, directories }: Deps, superpeer: Superpeer): Prom
   const zone = named?.metadata.deletionTimestamp ? undefined : named;
   const { rootKey, directoryURL: url } = zone?.status ?? {};
   const directory = rootKey && url ? { url, rootKey } : undefined;
-  const { nodes } = await directories.read(`${namespace}/${zoneRef}`, zoneRef, directory);
+  const { nodes } = await directories.read(`${namespace}/${zoneRef}`, zoneRef, directory, standingOf(superpeer.status));
   return {
     superpeer,
     zone,

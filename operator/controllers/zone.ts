@@ -8,6 +8,7 @@ import { planZone, type ZoneView, zoneChangingKeys, zoneKey, zoneRotation } from
 import { Applier } from './apply.ts';
 import { readZone, surroundings } from './caches.ts';
 import { type Deps, type Reconcile, settled, valid } from './deps.ts';
+import { standingOf } from './keys.ts';
 import { Owners } from './owners.ts';
 
 export function zoneController(deps: Deps): Reconcile {
@@ -58,13 +59,14 @@ export function zoneController(deps: Deps): Reconcile {
 async function gather({ caches, keys, directories, nodeImage }: Deps, key: string, zone: Zone): Promise<ZoneView> {
   const { namespace, name, uid } = zone.metadata;
   const owner: Owner = { kind: 'Zone', metadata: zone.metadata };
-  const found = await keys.ensure(owner, [zoneKey(zone)], zone.status?.rootKey);
+  const standing = standingOf(zone.status);
+  const found = await keys.ensure(owner, [zoneKey(zone)], standing, zone.status?.rootKey);
   const leaving = zone.metadata.deletionTimestamp !== undefined;
   const made = leaving
     ? []
-    : await keys.rotate(owner, zoneChangingKeys(zone), keyKinds.directory, zoneRotation(zone), Date.now());
+    : await keys.rotate(owner, zoneChangingKeys(zone), keyKinds.directory, zoneRotation(zone), standing, Date.now());
   const { rootKey, directoryURL: url } = zone.status ?? {};
-  const { consensus } = await directories.read(key, name, rootKey && url ? { url, rootKey } : undefined);
+  const { consensus } = await directories.read(key, name, rootKey && url ? { url, rootKey } : undefined, standing);
   return {
     zone,
     ...surroundings(caches, zone),

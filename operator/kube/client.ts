@@ -265,8 +265,10 @@ export class KubeClient {
 
   async #json<T>(request: Request): Promise<T> {
     for (let attempt = 1; ; attempt++) {
+      const giveUp = new AbortController();
+      const timer = setTimeout(() => giveUp.abort(new TooSlow(this.#requestMsMax)), this.#requestMsMax);
       try {
-        const { response, believedUntilMs } = await this.#send(request, AbortSignal.timeout(this.#requestMsMax));
+        const { response, believedUntilMs } = await this.#send(request, giveUp.signal);
         const body = (await response.body.json()) as T;
         // A process that was stopped sees the answer before the timer that would have given it up.
         if (performance.now() < believedUntilMs) return body;
@@ -275,6 +277,8 @@ export class KubeClient {
         const waitMs = attempt < attemptsMax ? this.#retryAfterMs(request, error, attempt) : undefined;
         if (waitMs === undefined) throw error;
         await sleep(waitMs);
+      } finally {
+        clearTimeout(timer);
       }
     }
   }
@@ -315,7 +319,7 @@ export class KubeClient {
           ...credential,
         },
         body: request.body ? JSON.stringify(request.body) : null,
-        signal: writeMs === undefined ? signal : AbortSignal.any([signal, AbortSignal.timeout(Math.floor(writeMs))]),
+        signal: within(signal, writeMs ?? this.#requestMsMax, this.#requestMsMax),
         bodyTimeout: 0,
       });
       code = response.statusCode;
@@ -336,6 +340,17 @@ export class KubeClient {
 }
 
 class NoLeave extends Error {}
+
+class TooSlow extends Error {
+  constructor(ms: number) {
+    super(`no whole answer within ${ms} ms`);
+  }
+}
+
+/** The signal gives up after `usualMs` already; a timer more is needed only when there is less time. */
+function within(signal: AbortSignal, ms: number, usualMs: number): AbortSignal {
+  return ms < usualMs ? AbortSignal.any([signal, AbortSignal.timeout(Math.floor(ms))]) : signal;
+}
 
 interface Sent {
   readonly response: Dispatcher.ResponseData;

@@ -12,6 +12,7 @@ export interface WorkerOptions {
   readonly onDone?: (key: string, seconds: number, error: unknown) => void;
 }
 
+const burstMs = 200;
 /** Keys that came together, as after a start, drift apart by this share of their wait. */
 const spread = 0.2;
 
@@ -27,8 +28,9 @@ export class Workers {
     this.#options = options;
   }
 
+  /** What is routine comes in bursts, as children are made and become ready: it waits a moment and is looked at once. */
   add(key: string, lane: Lane = 'routine'): void {
-    this.#queue.add(key, performance.now(), lane);
+    this.#queue.add(key, performance.now() + (lane === 'routine' ? burstMs : 0), lane);
     this.#pump();
   }
 

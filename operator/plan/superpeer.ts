@@ -29,7 +29,8 @@ export interface SuperpeerPlan {
 
 type SuperpeerFinding = Finding<SuperpeerConditionType>;
 
-const pollMs = 30_000;
+/** Pods tell of themselves; only what the consensus says has to be asked for. */
+const pollMs = 60_000;
 const pollUnreadyMs = 2_000;
 
 export function planSuperpeer(view: SuperpeerView, nowMs: number): SuperpeerPlan {

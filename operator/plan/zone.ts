@@ -81,6 +81,7 @@ export interface ZonePlan {
 type ZoneFinding = Finding<ZoneConditionType>;
 type SlotOfZone = { readonly name: string; readonly wish: SlotWish };
 
+/** Pods tell of themselves; only what the consensus says has to be asked for. */
 const pollMs = 30_000;
 const pollUnreadyMs = 2_000;
 

@@ -143,7 +143,7 @@ suite('the operator', { skip }, () => {
     const directory = await present(kube.statefulSets, 'eu-directory-0');
     const keys = directory.spec.template.spec!.volumes!.find((v) => v.name === 'keys')!.projected!.sources!;
     assert.deepEqual(
-      keys.map((k) => [k.secret!.name, k.secret!.items?.[0]!.path]),
+      keys.map((k) => [k.secret!.name, k.secret!.items?.[0]?.path]),
       [
         ['eu-root', 'eu'],
         ['eu-signing', undefined],

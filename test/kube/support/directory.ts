@@ -3,7 +3,7 @@ import { envelope } from '../../../nodes/config/consensus.ts';
 import { Identity } from '../../../nodes/crypto/keys.ts';
 import type { AskDirectory } from '../../../operator/controllers/directory.ts';
 import type { KubeClient } from '../../../operator/kube/client.ts';
-import { configMaps, type KubeObject, secrets } from '../../../operator/kube/types.ts';
+import { type ConfigMap, configMaps, type KubeObject, secrets } from '../../../operator/kube/types.ts';
 import type { DirectoryConfig, RosterEntry } from '../../../operator/objects/config.ts';
 import { certified } from '../../unit/nodes/support/certified.ts';
 import { namespace } from './samples.ts';
@@ -14,9 +14,13 @@ export class PlayedDirectories {
   /** Ids of nodes on which nothing rides. */
   readonly empty = new Set<string>();
   readonly #admin: KubeClient;
+  readonly #configs: (zone: string) => Promise<readonly ConfigMap[]> | readonly ConfigMap[];
 
-  constructor(admin: KubeClient) {
+  /** @param configs where the ConfigMap of the directory that serves a zone is among; by default all of the namespace */
+  constructor(admin: KubeClient, configs?: (zone: string) => readonly ConfigMap[]) {
     this.#admin = admin;
+    const scope = { namespace, labelSelector: 'herd.network/role=directory' };
+    this.#configs = configs ?? (async () => (await admin.list(configMaps, scope)).items);
   }
 
   readonly ask: AskDirectory = async (url) => {
@@ -37,9 +41,9 @@ export class PlayedDirectories {
   };
 
   async roster(zone: string): Promise<readonly RosterEntry[]> {
-    const scope = { namespace, labelSelector: 'herd.network/role=directory' };
-    const { items } = await this.#admin.list(configMaps, scope);
-    const served = items.flatMap(({ data }) => (JSON.parse(data!['node.json']!) as DirectoryConfig).zones);
+    const served = (await this.#configs(zone)).flatMap(
+      ({ data }) => (JSON.parse(data!['node.json']!) as DirectoryConfig).zones,
+    );
     return served.find((candidate) => candidate.zone === zone)?.roster ?? [];
   }
 
