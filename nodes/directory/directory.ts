@@ -5,14 +5,15 @@ import type { DirectoryConfig, DirectoryZone } from '../config/node.ts';
 import { claimedVerdict, verifyVerdict } from '../config/verdict.ts';
 import type { Identity } from '../crypto/keys.ts';
 import { type SignedText, signText } from '../crypto/signed.ts';
-import { Rates } from './rates.ts';
+import { Rates, type RatesOptions } from './rates.ts';
 
 /**
  * The directory of one provider's zones: admits the nodes that its roster lists, signs each zone's consensus, and
  * vouches for the peer zones' root keys by handing their consensus on.
  *
  * Property: nothing is in a consensus that an identity of the roster has not signed for itself, nobody but a mix of the
- * roster can have a superpeer left out, and nobody can ask for less than the whole document. Time is an argument, in milliseconds since 1970.
+ * roster can have a superpeer left out, and nobody can ask for less than the whole document. What another configuration
+ * leaves as it was loses nothing by it. Time is an argument, in milliseconds since 1970.
  */
 
 /** Nodes renew every 10 s; one that missed six renewals is gone. */
@@ -25,14 +26,16 @@ const GATHERING_MS = 15_000;
 const CLOCK_SKEW_MS = 5 * 60 * 1000;
 
 interface ServedZone {
-  readonly config: DirectoryZone;
+  config: DirectoryZone;
   readonly identity: Identity;
   /** By node id. BOUNDED: by the roster. */
   readonly descriptors: Map<string, { descriptor: Descriptor; receivedAt: number }>;
   /** Verified consensus of peer zones. BOUNDED: by the configured peers. */
   readonly peers: Map<string, { signed: SignedText; epoch: number }>;
-  /** Superpeers that a mix has found to lie, until this process ends: its operator has then looked. BOUNDED: by the roster. */
-  readonly expelled: Set<string>;
+  /** Superpeers that a mix has found to lie, and the reason, until they leave the roster or get another identity. BOUNDED: by the roster. */
+  readonly expelled: Map<string, string>;
+  /** From which instant on the roster's word that a node drains counts. BOUNDED: by the roster. */
+  readonly drainsFrom: Map<string, number>;
   readonly rates: Rates;
   signed: { content: string; consensus: SignedText } | undefined;
 }
@@ -42,34 +45,69 @@ export type Registration = 'accepted' | 'unknown-zone' | 'malformed' | 'not-in-r
 export class Directory {
   readonly #epochMs: number;
   /** By zone name. BOUNDED: by the configuration. */
-  readonly #zones = new Map<string, ServedZone>();
+  #zones: ReadonlyMap<string, ServedZone>;
 
   /** `identities` holds the root key pair of each configured zone. */
   constructor(config: DirectoryConfig, identities: ReadonlyMap<string, Identity>) {
     this.#epochMs = config.epochSeconds * 1000;
-    for (const zone of config.zones) {
-      const identity = identities.get(zone.zone);
-      if (!identity) throw new Error(`no root key for zone ${zone.zone}`);
-      this.#zones.set(zone.zone, {
-        config: zone,
-        identity,
-        descriptors: new Map(),
-        peers: new Map(),
-        expelled: new Set(),
-        rates: this.#ratesOf(zone),
-        signed: undefined,
-      });
-    }
+    this.#zones = new Map(config.zones.map((zone) => [zone.zone, this.#begun(zone, identities)]));
   }
 
-  #ratesOf({ zone, peers, params }: DirectoryZone): Rates {
-    return new Rates({
+  /**
+   * Follows another configuration of zones; a new one needs its root key pair, the others keep theirs. What a zone keeps
+   * is what its nodes, mixes and peers have told of whom it still lists.
+   */
+  configure(nowMs: number, zones: readonly DirectoryZone[], identities: ReadonlyMap<string, Identity>): void {
+    const known = this.#zones;
+    const begun = zones.filter(({ zone }) => !known.has(zone)).map((zone) => this.#begun(zone, identities));
+    for (const config of zones) {
+      const zone = known.get(config.zone);
+      if (zone) this.#follow(nowMs, zone, config);
+    }
+    const fresh = new Map(begun.map((zone) => [zone.config.zone, zone]));
+    this.#zones = new Map(zones.map(({ zone }) => [zone, (known.get(zone) ?? fresh.get(zone))!]));
+  }
+
+  #begun(config: DirectoryZone, identities: ReadonlyMap<string, Identity>): ServedZone {
+    const identity = identities.get(config.zone);
+    if (!identity) throw new Error(`no root key for zone ${config.zone}`);
+    return {
+      config,
+      identity,
+      descriptors: new Map(),
+      peers: new Map(),
+      expelled: new Map(),
+      // Since when the roster says so is not known: most likely for longer than this process lives.
+      drainsFrom: new Map(drainingOf(config).map((id) => [id, 0])),
+      rates: new Rates(this.#ratesOf(config)),
+      signed: undefined,
+    };
+  }
+
+  #follow(nowMs: number, zone: ServedZone, config: DirectoryZone): void {
+    const before = zone.config;
+    zone.config = config;
+    const keyOf = ({ roster }: DirectoryZone, id: string) => roster.find((node) => node.id === id)?.identityKey;
+    for (const held of [zone.descriptors, zone.expelled])
+      for (const id of held.keys()) if (keyOf(config, id) !== keyOf(before, id)) held.delete(id);
+    const rootKeyOf = ({ peers }: DirectoryZone, name: string) => peers.find((peer) => peer.zone === name)?.rootKey;
+    for (const name of zone.peers.keys())
+      if (rootKeyOf(config, name) !== rootKeyOf(before, name)) zone.peers.delete(name);
+    const draining = new Set(drainingOf(config));
+    for (const id of zone.drainsFrom.keys()) if (!draining.has(id)) zone.drainsFrom.delete(id);
+    const nextEpochMs = (Math.floor(nowMs / this.#epochMs) + 1) * this.#epochMs;
+    for (const id of draining) if (!zone.drainsFrom.has(id)) zone.drainsFrom.set(id, nextEpochMs);
+    zone.rates.configure(this.#ratesOf(config));
+  }
+
+  #ratesOf({ zone, peers, params }: DirectoryZone): RatesOptions {
+    return {
       zones: [zone, ...peers.map((peer) => peer.zone)],
       floor: params.meshCellsPerTick,
       ceiling: params.meshCellsPerTickMax ?? params.meshCellsPerTick,
       epochMs: this.#epochMs,
       clockSkewMs: CLOCK_SKEW_MS,
-    });
+    };
   }
 
   zones(): readonly DirectoryZone[] {
@@ -105,7 +143,7 @@ export class Directory {
     const verdict = verifyVerdict(Buffer.from(mix.identityKey, 'base64'), signed);
     if (!verdict || verdict.zone !== zoneName) return 'bad-signature';
     if (Math.abs(verdict.issuedAt - nowMs) > CLOCK_SKEW_MS) return 'stale';
-    zone.expelled.add(verdict.superpeer);
+    zone.expelled.set(verdict.superpeer, verdict.reason);
     return 'accepted';
   }
 
@@ -166,6 +204,11 @@ export class Directory {
     return { registered: this.#alive(nowMs, zone).size, roster: zone.config.roster.length };
   }
 
+  /** Whether the roster says so, from the epoch on after it began to. */
+  #drains(nowMs: number, zone: ServedZone, id: string): boolean {
+    return nowMs >= (zone.drainsFrom.get(id) ?? Infinity);
+  }
+
   #alive(nowMs: number, zone: ServedZone): Map<string, Descriptor> {
     const alive = [...zone.descriptors].filter(
       ([id, { receivedAt }]) => nowMs - receivedAt <= DESCRIPTOR_LIFETIME_MS && !zone.expelled.has(id),
@@ -180,9 +223,9 @@ export class Directory {
     const alive = this.#alive(nowMs, zone);
     const nodes = config.roster
       .filter(({ id }) => alive.has(id))
-      .map(({ id, role, identityKey, draining }) => {
+      .map(({ id, role, identityKey }) => {
         const { endpoint, linkKey, boot } = alive.get(id)!;
-        return { id, role, endpoint, identityKey, linkKey, boot, draining: draining === true };
+        return { id, role, endpoint, identityKey, linkKey, boot, draining: this.#drains(nowMs, zone, id) };
       });
     // Superpeers are not in the mesh, and nobody's to trust.
     const inMesh = config.roster.filter(({ role }) => role !== 'superpeer');
@@ -207,6 +250,10 @@ export class Directory {
     }
     return zone.signed.consensus;
   }
+}
+
+function drainingOf({ roster }: DirectoryZone): string[] {
+  return roster.filter(({ draining }) => draining).map(({ id }) => id);
 }
 
 /** Channels of a zone: numbered through the superpeers by id, dealt to the mixes in turn, the next one standing by; the same whoever is up. */

@@ -1,17 +1,16 @@
 import { signedDescriptor } from '../config/descriptor.ts';
 import { type DirectoryConfig, directoryConfig } from '../config/node.ts';
 import { Identity, wipe } from '../crypto/keys.ts';
-import { main, readConfig, readSeed, serveProbes, untilSignalled } from '../host/daemon.ts';
+import { main, readConfig, readConfigFile, readSeed, serveProbes, untilSignalled } from '../host/daemon.ts';
 import { repeat } from '../host/directory-client.ts';
 import { readJson, reply, serveHttp } from '../host/http.ts';
 import { log } from '../host/log.ts';
 import { expelledGauge } from '../host/metrics.ts';
 import { Directory, type Registration } from './directory.ts';
+import { Peers } from './peers.ts';
 
-/** The directory's shell: HTTP in front of the pure Directory, and the peers' documents fetched every few seconds. */
-const PEER_INTERVAL_MS = 5_000;
-const PEER_TIMEOUT_MS = 4_000;
-const PEER_RETRY_MS = 1_000;
+/** The directory's shell: HTTP in front of the pure Directory, which follows its configuration file as that changes. */
+const RELOAD_INTERVAL_MS = 1_000;
 /** A descriptor with its quotes escaped. */
 const BODY_BYTES_MAX = 32_768;
 
@@ -24,16 +23,63 @@ const STATUS: Record<Registration, number> = {
   stale: 409,
 };
 
+/** The zones' root keys: of those that are not known yet, from their files. */
+function rootsOf({ zones }: DirectoryConfig, known: ReadonlyMap<string, Identity>): Map<string, Identity> {
+  return new Map(zones.map(({ zone }) => [zone, known.get(zone) ?? readRoot(zone)]));
+}
+
+function readRoot(zone: string): Identity {
+  const seed = readSeed(zone);
+  const root = new Identity(seed);
+  wipe(seed);
+  return root;
+}
+
+/** What only another process follows: ports that are open, and epochs, whose numbers would go back. */
+function fixedPart({ id, listen, metrics, epochSeconds }: DirectoryConfig): string {
+  return JSON.stringify({ id, listen, metrics, epochSeconds });
+}
+
+/**
+ * Takes what the file says as soon as it says something else. What cannot be taken is told once, and tried again: a new
+ * zone's key may come later than the news of the zone, since they are volumes of their own.
+ */
+function followConfig(
+  signal: AbortSignal,
+  first: string,
+  roots: ReadonlyMap<string, Identity>,
+  directory: Directory,
+  peers: Peers,
+): void {
+  const fixed = fixedPart(readConfig<DirectoryConfig>(directoryConfig, first));
+  let taken = first;
+  let known = roots;
+  let told = '';
+  const failed = ({ message }: Error) => {
+    if (message !== told) log('error', 'the new configuration is not taken', { reason: message });
+    told = message;
+  };
+  void repeat(signal, failed, RELOAD_INTERVAL_MS, async () => {
+    const text = readConfigFile();
+    if (text === taken) {
+      told = '';
+      return RELOAD_INTERVAL_MS;
+    }
+    const config = readConfig<DirectoryConfig>(directoryConfig, text);
+    known = rootsOf(config, known);
+    directory.configure(Date.now(), config.zones, known);
+    peers.follow(config.zones);
+    taken = text;
+    log('info', 'another configuration is in force', { zones: config.zones.length });
+    if (fixedPart(config) !== fixed) log('warn', 'id, ports and epochSeconds change when the process starts anew');
+    return RELOAD_INTERVAL_MS;
+  });
+}
+
 await main(async () => {
-  const config = readConfig<DirectoryConfig>(directoryConfig);
-  const identities = new Map(
-    config.zones.map(({ zone }) => {
-      const seed = readSeed(zone);
-      const identity = new Identity(seed);
-      wipe(seed);
-      return [zone, identity] as const;
-    }),
-  );
+  const text = readConfigFile();
+  const config = readConfig<DirectoryConfig>(directoryConfig, text);
+  const identities = rootsOf(config, new Map());
   const directory = new Directory(config, identities);
   const startedMs = Date.now();
   const gathering = (zone: string) => directory.gathering(Date.now() - startedMs, Date.now(), zone);
@@ -82,30 +128,8 @@ await main(async () => {
   const labels = { role: 'directory', zone: config.zones[0]!.zone };
   const registry = await serveProbes(config.metrics.port, labels, undefined, () => true);
   expelledGauge(registry, () => directory.expelled());
-  for (const { zone, peers } of directory.zones()) {
-    for (const peer of peers) {
-      let told = '';
-      const failed = (reason: string) => {
-        if (reason !== told) log('warn', 'peer zone not learnt', { zone, peer: peer.zone, reason });
-        told = reason;
-      };
-      void repeat(
-        signal,
-        (error) => failed(error.message),
-        PEER_RETRY_MS,
-        async () => {
-          const answer = await fetch(`${peer.url}/v1/zones/${peer.zone}/consensus`, {
-            signal: AbortSignal.timeout(PEER_TIMEOUT_MS),
-          });
-          const own = (await answer.json()) as { consensus?: unknown; signature?: unknown };
-          if (!answer.ok) throw new Error(`its directory answered ${answer.status}`);
-          const signed = { text: String(own.consensus), signature: String(own.signature) };
-          const refused = directory.learnPeer(Date.now(), zone, peer.zone, signed);
-          if (refused) failed(refused.refused);
-          return PEER_INTERVAL_MS;
-        },
-      );
-    }
-  }
+  const peers = new Peers(directory);
+  peers.follow(config.zones);
+  followConfig(signal, text, identities, directory, peers);
   log('info', 'running', { role: 'directory', zones: config.zones.length });
 });

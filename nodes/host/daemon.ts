@@ -32,8 +32,8 @@ export function readConfigFile(): string {
   return readFileSync(CONFIG_FILE, 'utf8');
 }
 
-export function readConfig<T>(schema: Parameters<typeof parseConfig<T>>[0]): T {
-  return parseConfig(schema, readConfigFile(), CONFIG_FILE);
+export function readConfig<T>(schema: Parameters<typeof parseConfig<T>>[0], text = readConfigFile()): T {
+  return parseConfig(schema, text, CONFIG_FILE);
 }
 
 export function readSeed(name: string): Buffer {

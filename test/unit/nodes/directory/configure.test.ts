@@ -1,0 +1,154 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import type { ConsensusText } from '../../../../nodes/config/consensus.ts';
+import { type Descriptor, signDescriptor } from '../../../../nodes/config/descriptor.ts';
+import type { DirectoryZone, RosterEntry } from '../../../../nodes/config/node.ts';
+import { signVerdict } from '../../../../nodes/config/verdict.ts';
+import { Identity } from '../../../../nodes/crypto/keys.ts';
+import { signText } from '../../../../nodes/crypto/signed.ts';
+import { Directory } from '../../../../nodes/directory/directory.ts';
+import { DEFAULT_PARAMS } from '../../../sim/zones.ts';
+
+const START_MS = Date.parse('2030-01-01T00:00:00Z');
+const EPOCH_MS = 900_000;
+
+const identity = (fill: number) => new Identity(Buffer.alloc(32, fill));
+const text = (key: Buffer) => key.toString('base64');
+const ROOTS = new Map([
+  ['eu', identity(1)],
+  ['sa', identity(2)],
+]);
+const NA_ROOT = identity(3);
+const NODES = { mix: identity(10), rendezvous: identity(11), sp: identity(12), 'sp-new': identity(13) };
+type Id = keyof typeof NODES;
+
+const entry = (id: Id, more: object = {}): RosterEntry => {
+  const role = id === 'mix' || id === 'rendezvous' ? id : 'superpeer';
+  const identityKey = text(NODES[id].publicKey);
+  return { id, role, identityKey, ...(role === 'superpeer' && { channels: 1 }), ...more } as RosterEntry;
+};
+const NA = { zone: 'na', url: 'http://10.0.9.9:8080', rootKey: text(NA_ROOT.publicKey) };
+
+const zoneOf = (change: Partial<DirectoryZone> = {}): DirectoryZone => ({
+  zone: 'eu',
+  provider: 'north',
+  jurisdiction: 'EU',
+  params: { ...DEFAULT_PARAMS, meshCellsPerTick: 4, meshCellsPerTickMax: 64 },
+  roster: [entry('mix'), entry('rendezvous'), entry('sp')],
+  peers: [NA],
+  ...change,
+});
+
+/** A directory in the middle of an epoch, where all have registered. */
+function running(zone = zoneOf()) {
+  const listen = { port: 1 };
+  const config = { role: 'directory', id: 'd', listen, metrics: listen, epochSeconds: EPOCH_MS / 1000 } as const;
+  const directory = new Directory({ ...config, zones: [zone] }, ROOTS);
+  for (const { id } of zone.roster) register(directory, START_MS, id as Id);
+  return directory;
+}
+
+function register(directory: Directory, nowMs: number, id: Id, change: Partial<Descriptor> = {}) {
+  const linkKey = text(NODES[id].link.publicKey);
+  const descriptor = { zone: 'eu', id, endpoint: '10.0.0.1:7000', linkKey, boot: 1, issuedAt: nowMs, ...change };
+  return directory.register(nowMs, descriptor.zone, signDescriptor(NODES[id], descriptor));
+}
+
+const consensusOf = (directory: Directory, nowMs: number, zone = 'eu'): ConsensusText =>
+  JSON.parse(directory.consensus(nowMs, zone)!.text);
+const idsOf = (directory: Directory, nowMs: number) => consensusOf(directory, nowMs).nodes.map(({ id }) => id);
+
+test('takes another roster: a new node once it registers, the others without registering again', () => {
+  const directory = running();
+  directory.configure(START_MS + 1, [zoneOf({ roster: [...zoneOf().roster, entry('sp-new')] })], ROOTS);
+  assert.deepEqual(idsOf(directory, START_MS + 2), ['mix', 'rendezvous', 'sp']);
+  assert.equal(register(directory, START_MS + 2, 'sp-new'), 'accepted');
+  assert.deepEqual(idsOf(directory, START_MS + 2), ['mix', 'rendezvous', 'sp', 'sp-new']);
+  assert.equal(consensusOf(directory, START_MS + 2).channels.length, 2);
+});
+
+test('forgets the descriptor of who is listed no more, or under another identity, and of nobody else', () => {
+  const directory = running();
+  const roster = [entry('mix'), entry('sp', { identityKey: text(identity(99).publicKey) })];
+  directory.configure(START_MS + 1, [zoneOf({ roster })], ROOTS);
+  assert.deepEqual(idsOf(directory, START_MS + 1), ['mix']);
+  directory.configure(START_MS + 2, [zoneOf()], ROOTS);
+  assert.deepEqual(idsOf(directory, START_MS + 2), ['mix'], 'who comes back registers again');
+});
+
+test('a verdict stands until the superpeer leaves the roster or gets another identity', () => {
+  const directory = running();
+  const said = { zone: 'eu', mix: 'mix', superpeer: 'sp', reason: 'sum', issuedAt: START_MS };
+  assert.equal(directory.judge(START_MS, 'eu', signVerdict(NODES.mix, said)), 'accepted');
+  directory.configure(START_MS + 1, [zoneOf({ provider: 'south' })], ROOTS);
+  assert.equal(directory.expelled(), 1);
+  directory.configure(START_MS + 2, [zoneOf({ roster: [entry('mix'), entry('rendezvous')] })], ROOTS);
+  assert.equal(directory.expelled(), 0);
+});
+
+test('keeps a peer’s document while its root key stays, whatever becomes of the others', () => {
+  const directory = running();
+  const document = { ...consensusOf(directory, START_MS), zone: 'na' };
+  const signed = signText(NA_ROOT, 'herd-consensus-v1', JSON.stringify(document));
+  assert.equal(directory.learnPeer(START_MS, 'eu', 'na', signed), undefined);
+  const peers = () => directory.view(START_MS + 1, 'eu')!.peers.map(({ zone }) => zone);
+  const other = { zone: 'sa', url: 'http://10.0.9.8:8080', rootKey: text(identity(4).publicKey) };
+  directory.configure(START_MS + 1, [zoneOf({ peers: [other, { ...NA, url: 'http://10.0.9.7:8080' }] })], ROOTS);
+  assert.deepEqual(peers(), ['na']);
+  directory.configure(START_MS + 1, [zoneOf({ peers: [{ ...NA, rootKey: other.rootKey }] })], ROOTS);
+  assert.deepEqual(peers(), []);
+});
+
+test('rates that are under way go on towards the zones that stay, on the same ladder', () => {
+  const directory = running();
+  const half = START_MS + EPOCH_MS / 2;
+  register(directory, half, 'mix', { demand: [{ zone: 'na', cells: 50 }] });
+  const rates = (nowMs: number) => consensusOf(directory, nowMs).meshRates.map(({ zone, from }) => ({ zone, from }));
+  const decided = [{ zone: 'na', from: START_MS + EPOCH_MS }];
+  assert.deepEqual(rates(half), decided);
+  const { params } = zoneOf();
+  const sa = { zone: 'sa', url: 'http://10.0.9.8:8080', rootKey: text(identity(4).publicKey) };
+  directory.configure(half + 1, [zoneOf({ peers: [sa, NA] })], ROOTS);
+  assert.deepEqual(rates(half + 1), decided);
+  directory.configure(half + 2, [zoneOf({ params: { ...params, meshCellsPerTick: 6 } })], ROOTS);
+  assert.deepEqual(rates(half + 2), []);
+});
+
+test('serves a new zone with its key, and no longer one that is gone; without the key nothing changes', () => {
+  const directory = running();
+  const sa = zoneOf({ zone: 'sa', peers: [] });
+  const onlyEu = new Map([...ROOTS].slice(0, 1));
+  const renamed = zoneOf({ provider: 'south' });
+  assert.throws(() => directory.configure(START_MS, [renamed, sa], onlyEu), /no root key for zone sa/);
+  assert.equal(consensusOf(directory, START_MS).provider, 'north');
+  directory.configure(START_MS, [renamed, sa], ROOTS);
+  assert.equal(register(directory, START_MS, 'mix', { zone: 'sa' }), 'accepted');
+  assert.deepEqual(
+    directory.zones().map(({ zone }) => zone),
+    ['eu', 'sa'],
+  );
+  directory.configure(START_MS, [sa], ROOTS);
+  assert.equal(directory.consensus(START_MS, 'eu'), undefined);
+  assert.equal(consensusOf(directory, START_MS, 'sa').nodes.length, 1);
+});
+
+test('that a node drains counts from the next epoch on, that it does not any more at once', () => {
+  const directory = running();
+  const drains = (nowMs: number) => consensusOf(directory, nowMs).nodes.find(({ id }) => id === 'mix')!.draining;
+  const draining = zoneOf({ roster: [entry('mix', { draining: true }), entry('rendezvous'), entry('sp')] });
+  const [asked, boundary] = [START_MS + 1000, START_MS + EPOCH_MS];
+  directory.configure(asked, [draining], ROOTS);
+  directory.configure(asked + 1000, [{ ...draining, provider: 'south' }], ROOTS);
+  assert.equal(drains(asked + 1000), false);
+  register(directory, boundary - 1, 'mix');
+  assert.deepEqual([drains(boundary - 1), drains(boundary)], [false, true]);
+  directory.configure(boundary + 1, [zoneOf()], ROOTS);
+  assert.equal(drains(boundary + 1), false);
+  directory.configure(boundary + 2, [draining], ROOTS);
+  register(directory, boundary + EPOCH_MS, 'mix');
+  assert.deepEqual(
+    [drains(boundary + 3), drains(boundary + EPOCH_MS)],
+    [false, true],
+    'asked for again, it waits again',
+  );
+});
