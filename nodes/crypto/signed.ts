@@ -4,7 +4,7 @@ import { type Identity, verifySignature } from './keys.ts';
  * Text and an Ed25519 signature over it. The signature covers the exact text that travels, so nobody has to agree on a
  * canonical form; the purpose in front keeps a signature made for one kind of document from being shown as another.
  */
-export type SignedPurpose = 'herd-consensus-v1' | 'herd-descriptor-v1' | 'herd-verdict-v1';
+export type SignedPurpose = 'herd-consensus-v1' | 'herd-descriptor-v1' | 'herd-nodes-v1' | 'herd-verdict-v1';
 
 export interface SignedText {
   readonly text: string;

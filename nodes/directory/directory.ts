@@ -2,6 +2,7 @@ import type { ConsensusText, ViewText } from '../config/consensus.ts';
 import { verifyConsensus } from '../config/consensus.ts';
 import { claimedId, type Descriptor, verifyDescriptor } from '../config/descriptor.ts';
 import type { DirectoryConfig, DirectoryZone } from '../config/node.ts';
+import type { NodeReport, NodesText } from '../config/nodes.ts';
 import { claimedVerdict, verifyVerdict } from '../config/verdict.ts';
 import type { Identity } from '../crypto/keys.ts';
 import { type SignedText, signText } from '../crypto/signed.ts';
@@ -186,6 +187,27 @@ export class Directory {
     return zone && this.#consensus(nowMs, zone);
   }
 
+  /** What is known of every node of the zone's roster, signed: for the operator, who has to know more than the nodes do. */
+  nodes(nowMs: number, zoneName: string): SignedText | undefined {
+    const zone = this.#zones.get(zoneName);
+    if (!zone) return undefined;
+    const nodes = zone.config.roster.map(({ id, role }): NodeReport => {
+      const renewed = this.#renewed(nowMs, zone, id);
+      const empty = renewed?.empty;
+      return {
+        id,
+        role,
+        boot: zone.descriptors.get(id)?.descriptor.boot ?? null,
+        registered: renewed !== undefined,
+        draining: this.#drains(nowMs, zone, id),
+        ...(empty !== undefined && { empty }),
+        expelled: zone.expelled.get(id) ?? null,
+      };
+    });
+    const report: NodesText = { zone: zoneName, issuedAt: nowMs, nodes };
+    return signText(zone.identity, 'herd-nodes-v1', JSON.stringify(report));
+  }
+
   /**
    * What a directory that has been up for `upMs` does not know yet. A consensus without nodes or peers that are only on
    * their way would make everybody close their links to them; what was signed before is good for a day.
@@ -204,16 +226,25 @@ export class Directory {
     return { registered: this.#alive(nowMs, zone).size, roster: zone.config.roster.length };
   }
 
-  /** Whether the roster says so, from the epoch on after it began to. */
+  /** Whether the node says so itself, at once; or the roster, from the epoch on after it began to. */
   #drains(nowMs: number, zone: ServedZone, id: string): boolean {
-    return nowMs >= (zone.drainsFrom.get(id) ?? Infinity);
+    if (nowMs >= (zone.drainsFrom.get(id) ?? Infinity)) return true;
+    return this.#renewed(nowMs, zone, id)?.draining === true;
+  }
+
+  /** A node's descriptor while it is renewed. */
+  #renewed(nowMs: number, zone: ServedZone, id: string): Descriptor | undefined {
+    const known = zone.descriptors.get(id);
+    return known && nowMs - known.receivedAt <= DESCRIPTOR_LIFETIME_MS ? known.descriptor : undefined;
   }
 
   #alive(nowMs: number, zone: ServedZone): Map<string, Descriptor> {
-    const alive = [...zone.descriptors].filter(
-      ([id, { receivedAt }]) => nowMs - receivedAt <= DESCRIPTOR_LIFETIME_MS && !zone.expelled.has(id),
-    );
-    return new Map(alive.map(([id, { descriptor }]) => [id, descriptor]));
+    const alive = new Map<string, Descriptor>();
+    for (const id of zone.descriptors.keys()) {
+      const descriptor = zone.expelled.has(id) ? undefined : this.#renewed(nowMs, zone, id);
+      if (descriptor) alive.set(id, descriptor);
+    }
+    return alive;
   }
 
   /** Signs anew only when something in it has changed: the epoch, a node, its address. */

@@ -106,6 +106,15 @@ await main(async () => {
       },
     },
     {
+      method: 'GET',
+      path: '/v1/zones/:zone/nodes',
+      handler: (_request, response, [zone]) => {
+        if (gathering(zone!) === 'nodes') return reply(response, 503, { error: 'still gathering nodes' });
+        const signed = directory.nodes(Date.now(), zone!);
+        reply(response, signed ? 200 : 404, signed ?? { error: 'zone not served here' });
+      },
+    },
+    {
       method: 'POST',
       path: '/v1/zones/:zone/nodes',
       handler: async (request, response, [zone]) => {

@@ -3,9 +3,10 @@ import test from 'node:test';
 import type { ConsensusText } from '../../../../nodes/config/consensus.ts';
 import { type Descriptor, signDescriptor } from '../../../../nodes/config/descriptor.ts';
 import type { DirectoryZone, RosterEntry } from '../../../../nodes/config/node.ts';
+import type { NodesText } from '../../../../nodes/config/nodes.ts';
 import { signVerdict } from '../../../../nodes/config/verdict.ts';
 import { Identity } from '../../../../nodes/crypto/keys.ts';
-import { signText } from '../../../../nodes/crypto/signed.ts';
+import { signText, verifyText } from '../../../../nodes/crypto/signed.ts';
 import { Directory } from '../../../../nodes/directory/directory.ts';
 import { DEFAULT_PARAMS } from '../../../sim/zones.ts';
 
@@ -151,4 +152,36 @@ test('that a node drains counts from the next epoch on, that it does not any mor
     [false, true],
     'asked for again, it waits again',
   );
+});
+
+test('that a node drains counts at once when it says so itself, and no longer than it says so', () => {
+  const directory = running();
+  const drains = (nowMs: number) => consensusOf(directory, nowMs).nodes.find(({ id }) => id === 'mix')!.draining;
+  register(directory, START_MS + 1, 'mix', { draining: true, empty: false });
+  assert.equal(drains(START_MS + 1), true);
+  register(directory, START_MS + 2, 'mix', { boot: 2 });
+  assert.equal(drains(START_MS + 2), false, 'the next process does not drain');
+});
+
+test('reports every node of the roster, signed for nothing else, and whether one that drains is empty', () => {
+  const directory = running(zoneOf({ roster: [...zoneOf().roster.slice(0, 3), entry('sp-new', { draining: true })] }));
+  const said = { zone: 'eu', mix: 'mix', superpeer: 'sp', reason: 'sum', issuedAt: START_MS };
+  directory.judge(START_MS, 'eu', signVerdict(NODES.mix, said));
+  register(directory, START_MS + 1, 'sp-new', { boot: 8, empty: false });
+  const later = START_MS + 61_000;
+  register(directory, later, 'mix', { draining: true, empty: true });
+  register(directory, later, 'sp');
+  const signed = directory.nodes(later, 'eu')!;
+  const root = ROOTS.get('eu')!.publicKey;
+  assert.equal(verifyText(root, 'herd-consensus-v1', signed), undefined);
+  const { nodes, ...about }: NodesText = JSON.parse(verifyText(root, 'herd-nodes-v1', signed)!);
+  assert.deepEqual(about, { zone: 'eu', issuedAt: later });
+  const rest = { registered: true, draining: false, expelled: null, boot: 1 };
+  assert.deepEqual(nodes, [
+    { ...rest, id: 'mix', role: 'mix', draining: true, empty: true },
+    { ...rest, id: 'rendezvous', role: 'rendezvous', registered: false },
+    { ...rest, id: 'sp', role: 'superpeer', expelled: 'sum' },
+    { ...rest, id: 'sp-new', role: 'superpeer', draining: true, boot: 8, registered: false },
+  ]);
+  assert.equal(directory.nodes(later, 'na'), undefined);
 });
