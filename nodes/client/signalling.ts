@@ -37,6 +37,8 @@ const REPEAT_TICKS = 10;
 /** Two ways that have no rendezvous in common are tried at once, and left standing until an answer would have come. */
 const REJOIN_TICKS = 25;
 const REJOIN_SECOND_TICKS = 5;
+/** One that has to leave its rendezvous asks over another so often: each time a frame has to wait. */
+const LEAVE_TICKS = 50;
 /** SETUPs over the first choice of rendezvous before the others are tried as well. */
 const FIRST_WAY_SETUPS = 5;
 /** END is said for half a second: longer than a stall that empties queues, shorter than anybody redials. */
@@ -67,6 +69,8 @@ interface Outgoing {
   setups: number;
   /** Ticks since the call fell silent; 0 while it is not. */
   silentTicks: number;
+  /** Ticks since its rendezvous of ours is not the one to use; 0 while it is. */
+  leavingTicks: number;
 }
 
 type CallState =
@@ -89,7 +93,7 @@ type CallState =
       readonly kind: 'talking';
       readonly endToEnd: EndToEnd;
       readonly e1: Buffer;
-      /** The caller, who looks for another way when the call falls silent. */
+      /** The caller, who looks for another way when the call falls silent or its rendezvous drains. */
       readonly outgoing: Outgoing | undefined;
       readonly peer: Buffer;
       route: Route;
@@ -173,7 +177,17 @@ export class Signalling {
     const number = this.#nextNumber;
     this.#nextNumber = (number % (CALL_RUNG_FIRST - 1)) + 1;
     const { endToEndKey: calleeKey, zone: calleeZone } = contact;
-    const outgoing = { handshake, e1, cookie, calleeZone, calleeKey, number, setups: 0, silentTicks: 0 };
+    const outgoing = {
+      handshake,
+      e1,
+      cookie,
+      calleeZone,
+      calleeKey,
+      number,
+      setups: 0,
+      silentTicks: 0,
+      leavingTicks: 0,
+    };
     this.#call = { kind: 'requesting', outgoing, since: now };
     return undefined;
   }
@@ -372,6 +386,7 @@ export class Signalling {
       call.outgoing.silentTicks = 0;
       // Whoever looks for a way later has just lost the first one.
       call.outgoing.setups = FIRST_WAY_SETUPS + 1;
+      if (this.#leaves(call.outgoing, call.route)) return this.#setupElsewhere(call.outgoing);
     }
     if (call.answer) {
       // Voice waits until the caller has the keys: what is sent before would be lost.
@@ -394,15 +409,40 @@ export class Signalling {
    * whichever two in a row have none in common, so the one does not undo what the other has joined.
    */
   #setup(outgoing: Outgoing) {
-    const consensus = this.#options.consensusOf(outgoing.calleeZone);
-    const theirs = consensus ? rendezvousOf(outgoing.cookie, consensus) : [];
-    const ours = this.#options.ownRendezvous().filter(({ tag }) => this.#options.reaches(tag));
     const turn = outgoing.setups - FIRST_WAY_SETUPS;
     outgoing.setups += 1;
     const ownBackup = turn > 0 ? turn % 2 : 0;
     const across = turn > 0 ? Math.floor((turn - 1) / 2) % 2 : 0;
-    const own = ours[ownBackup] ?? ours[0];
-    const target = theirs[(ownBackup + across) % 2] ?? theirs[0];
+    return this.#setupOver(outgoing, ownBackup, (ownBackup + across) % 2);
+  }
+
+  /** Whether it is time to ask over another rendezvous of ours, because there is a better one than the call's. */
+  #leaves(outgoing: Outgoing, { rendezvousTag }: Route): boolean {
+    if (this.#ours().some(({ tag }) => tag === rendezvousTag)) outgoing.leavingTicks = 0;
+    else outgoing.leavingTicks += 1;
+    return outgoing.leavingTicks % LEAVE_TICKS === 1;
+  }
+
+  /** The call goes on over the present way until something comes by the new one. */
+  #setupElsewhere(outgoing: Outgoing) {
+    const turn = Math.floor(outgoing.leavingTicks / LEAVE_TICKS);
+    return this.#setupOver(outgoing, 0, turn % 2);
+  }
+
+  /** Rendezvous of ours that cells reach, the first choice first; those that drain only where there are no others. */
+  #ours(): readonly ConsensusNode[] {
+    const reached = this.#options.ownRendezvous().filter(({ tag }) => this.#options.reaches(tag));
+    const staying = reached.filter(({ draining }) => !draining);
+    return staying.length > 0 ? staying : reached;
+  }
+
+  /** SETUP over that choice of ours to that choice of the callee's; the first choice where there is no second. */
+  #setupOver(outgoing: Outgoing, ourChoice: number, theirChoice: number) {
+    const consensus = this.#options.consensusOf(outgoing.calleeZone);
+    const theirs = consensus ? rendezvousOf(outgoing.cookie, consensus) : [];
+    const ours = this.#ours();
+    const own = ours[ourChoice] ?? ours[0];
+    const target = theirs[theirChoice] ?? theirs[0];
     if (!target || !own) return undefined;
     const body = this.#plain.subarray(RELAY_HEADER_BYTES);
     body.write(target.tag, 0, NODE_TAG_BYTES, 'hex');
@@ -412,8 +452,7 @@ export class Signalling {
   }
 
   #ownRoute({ number }: Outgoing): Route {
-    const own = this.#options.ownRendezvous().find(({ tag }) => this.#options.reaches(tag));
-    return { rendezvousTag: own?.tag ?? '', number };
+    return { rendezvousTag: this.#ours()[0]?.tag ?? '', number };
   }
 
   #up(incoming: boolean, handshake: Handshake): void {

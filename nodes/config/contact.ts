@@ -40,14 +40,13 @@ export function cookieOf(endToEndKey: Uint8Array): Buffer {
 }
 
 /**
- * The rendezvous of a cookie, first and second choice: highest hash of (cookie, node) wins, so a node that leaves moves
- * only its own clients. Empty where the zone has none.
+ * The rendezvous of a zone in the order in which a cookie has them: highest hash of (cookie, node) first, so a node that
+ * leaves moves only its own clients. Those that drain come last. The first two count: first and second choice.
  */
 export function rendezvousOf(cookie: Uint8Array, consensus: Consensus): readonly ConsensusNode[] {
   const weight = (node: ConsensusNode) =>
     tagOf('herd rendezvous', Buffer.concat([cookie, Buffer.from(node.tag, 'hex')]), 8).toString('hex');
   return consensus.nodes
     .filter((node) => node.role === 'rendezvous')
-    .sort((a, b) => (weight(a) < weight(b) ? 1 : -1))
-    .slice(0, 2);
+    .sort((a, b) => Number(a.draining) - Number(b.draining) || (weight(a) < weight(b) ? 1 : -1));
 }

@@ -18,7 +18,14 @@ export interface Circuit {
   readonly spoken: ReplayWindow;
   /** False once the rendezvous has forgotten it. */
   stands: boolean;
+  /** Another one has been made in its place: it ends when no call uses it any more. */
+  superseded: boolean;
+  /** When a relay cell last went over it, or it was superseded. */
+  usedAt: Micros;
 }
+
+/** Two for each attachment, n and n + 4: the one is there before the other goes. The first choice of rendezvous is 0's. */
+const CIRCUIT_ORDER = [0, 4, 2, 6, 1, 5, 3, 7] as const;
 
 export class Session {
   /** Drawn by the client, in hex. */
@@ -26,7 +33,7 @@ export class Session {
   readonly party = new Party();
   /** By number, as in `party.places`. BOUNDED: ATTACHMENTS_MAX. */
   readonly attachments: (Attachment | undefined)[] = [];
-  /** By number; a circuit outlives its attachment. BOUNDED: ATTACHMENTS_MAX. */
+  /** By number; a circuit outlives its attachment. BOUNDED: CIRCUITS_MAX. */
   readonly circuits: (Circuit | undefined)[] = [];
   /** Highest counter of a signal. */
   signalled = -1;
@@ -52,9 +59,10 @@ export class Session {
     return mask;
   }
 
-  /** Tag of the rendezvous that its calls go over: that of the first circuit that stands. */
+  /** Tag of the rendezvous that its calls go over: that of the first circuit that stands and is to stay. */
   get leadsTo(): string | undefined {
-    return this.circuits.find((circuit) => circuit?.stands)?.rendezvousTag;
+    const first = CIRCUIT_ORDER.find((number) => this.circuits[number]?.stands && !this.circuits[number].superseded);
+    return first === undefined ? undefined : this.circuits[first]!.rendezvousTag;
   }
 
   get isEmpty(): boolean {

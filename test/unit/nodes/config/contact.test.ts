@@ -72,7 +72,9 @@ const cookies = Array.from({ length: 200 }, (_, i) => cookieOf(Buffer.alloc(32, 
 
 /** First and second choice, as ids. */
 const choices = (cookie: Buffer, nodes: ConsensusNode[]) =>
-  rendezvousOf(cookie, consensusOf(nodes)).map(({ id }) => id);
+  rendezvousOf(cookie, consensusOf(nodes))
+    .slice(0, 2)
+    .map(({ id }) => id);
 
 test('everybody finds the same two rendezvous, in whatever order the consensus lists them', () => {
   const nodes = [1, 2, 3, 4].map((number) => rendezvous(number));
@@ -97,6 +99,17 @@ test('a rendezvous that leaves makes way for the second choice, and moves nobody
     if (first !== left && second !== left) assert.equal(after[1], second);
   }
   assert(moved > 25 && moved < 75, `about a quarter of 200 moves: ${moved}`);
+});
+
+test('a rendezvous that drains makes way as one that leaves, and is the choice where there is no other', () => {
+  const nodes = [1, 2, 3].map((number) => rendezvous(number));
+  const drains = (node: ConsensusNode) => ({ ...node, draining: true });
+  const [one, two, three] = nodes;
+  for (const cookie of cookies) {
+    assert.deepEqual(choices(cookie, [one, two, drains(three)]), choices(cookie, [one, two]));
+    assert.deepEqual(choices(cookie, [one, drains(two)]), [one.id, two.id]);
+    assert.deepEqual(choices(cookie, nodes.map(drains)), choices(cookie, nodes));
+  }
 });
 
 test('first and second choices are spread over all rendezvous, independently of each other', () => {
