@@ -97,6 +97,8 @@ type CallState =
       readonly outgoing: Outgoing | undefined;
       readonly peer: Buffer;
       route: Route;
+      /** When something last came by it. */
+      routeHeardAt: Micros;
       answer: Buffer | undefined;
       ticks: number;
       heardAt: Micros;
@@ -200,7 +202,8 @@ export class Signalling {
     const answer = handshake.write(new Uint8Array(0), draw(this.#options.entropy, KEY_BYTES))!;
     const endToEnd = new EndToEnd(this.#options.geometry, handshake.split());
     const outgoing = undefined;
-    this.#call = { kind: 'talking', endToEnd, e1, outgoing, peer: caller, route, answer, ticks: 0, heardAt: now };
+    const heard = { heardAt: now, routeHeardAt: now };
+    this.#call = { kind: 'talking', endToEnd, e1, outgoing, peer: caller, route, answer, ticks: 0, ...heard };
     this.#up(true, handshake);
     return true;
   }
@@ -268,8 +271,9 @@ export class Signalling {
     const call = this.#call;
     if ((call.kind === 'ringing' || call.kind === 'talking') && call.e1.equals(e1)) {
       // The same call by another way: the caller's, or our, rendezvous has died.
+      if (call.kind === 'talking') return this.#follow(now, call, route);
       call.route = route;
-      if (call.kind === 'ringing') call.rungAt = now;
+      call.rungAt = now;
       return;
     }
     const glare = call.kind === 'requesting' || call.kind === 'calling' ? call.outgoing : undefined;
@@ -325,7 +329,8 @@ export class Signalling {
     if (!handshake.read(second)) return this.#options.drops.add('bad_handshake');
     const endToEnd = new EndToEnd(this.#options.geometry, handshake.split());
     const { outgoing } = call;
-    this.#call = { kind: 'talking', endToEnd, e1, outgoing, peer, route, answer: undefined, ticks: 0, heardAt: now };
+    const heard = { heardAt: now, routeHeardAt: now };
+    this.#call = { kind: 'talking', endToEnd, e1, outgoing, peer, route, answer: undefined, ticks: 0, ...heard };
     this.#up(false, handshake);
   }
 
@@ -335,7 +340,15 @@ export class Signalling {
     if (!call.endToEnd.open(now, body, this.voice)) return this.#options.drops.add('bad_tag');
     call.heardAt = now;
     call.answer = undefined;
+    this.#follow(now, call, route);
+  }
+
+  /** We speak where we are heard from; what is still under way over one that drains does not lead the call back there. */
+  #follow(now: Micros, call: Extract<CallState, { kind: 'talking' }>, route: Route): void {
+    const isStaying = now - call.routeHeardAt < REJOIN_AFTER_US && this.#isOurs(call.route);
+    if (isStaying && route.rendezvousTag !== call.route.rendezvousTag && !this.#isOurs(route)) return;
     call.route = route;
+    call.routeHeardAt = now;
   }
 
   #ended(route: Route): void {
@@ -417,8 +430,8 @@ export class Signalling {
   }
 
   /** Whether it is time to ask over another rendezvous of ours, because there is a better one than the call's. */
-  #leaves(outgoing: Outgoing, { rendezvousTag }: Route): boolean {
-    if (this.#ours().some(({ tag }) => tag === rendezvousTag)) outgoing.leavingTicks = 0;
+  #leaves(outgoing: Outgoing, route: Route): boolean {
+    if (this.#isOurs(route)) outgoing.leavingTicks = 0;
     else outgoing.leavingTicks += 1;
     return outgoing.leavingTicks % LEAVE_TICKS === 1;
   }
@@ -434,6 +447,10 @@ export class Signalling {
     const reached = this.#options.ownRendezvous().filter(({ tag }) => this.#options.reaches(tag));
     const staying = reached.filter(({ draining }) => !draining);
     return staying.length > 0 ? staying : reached;
+  }
+
+  #isOurs({ rendezvousTag }: Route): boolean {
+    return this.#ours().some(({ tag }) => tag === rendezvousTag);
   }
 
   /** SETUP over that choice of ours to that choice of the callee's; the first choice where there is no second. */

@@ -7,6 +7,7 @@ interface Carriers {
   readonly callersSuperpeer: string;
   readonly calleesSuperpeer: string;
   readonly callersRendezvous: string;
+  readonly calleesRendezvous: string;
 }
 type Event = (pair: Pair, carriers: Carriers) => void;
 
@@ -25,6 +26,10 @@ const EVENTS: Readonly<Record<string, Event>> = {
   'rendezvous-restart': ({ network }, { callersRendezvous }) => network.restart(callersRendezvous),
   'mix-drain': ({ network }) => network.announce('eu-mix-1', { draining: true }),
   'superpeer-drain': ({ network }, { callersSuperpeer }) => network.announce(callersSuperpeer, { draining: true }),
+  'rendezvous-drain': ({ network }, { callersRendezvous, calleesRendezvous }) => {
+    network.announce(callersRendezvous, { draining: true });
+    network.world.after(5 * SECOND_US, () => network.announce(calleesRendezvous, { draining: true }));
+  },
   partition: ({ network }) => {
     network.world.after(3 * SECOND_US, network.world.partition(network.hostsOf('eu'), network.hostsOf('na')));
   },
@@ -45,6 +50,7 @@ function watch(seed: string, event: Event, seconds: number, check: Checker, know
     callersSuperpeer: `eu-superpeer-${channels.caller}`,
     calleesSuperpeer: `na-superpeer-${channels.callee}`,
     callersRendezvous: pair.rendezvous('eu')!,
+    calleesRendezvous: pair.rendezvous('na')!,
   };
   const talked = pair.talking;
   event(pair, carriers);
@@ -79,5 +85,5 @@ function scenario(name: string, set: Scenario['set']): Scenario {
   };
 }
 
-const SHORT = new Set(['superpeer-death', 'mix-death', 'superpeer-drain']);
+const SHORT = new Set(['superpeer-death', 'mix-death', 'superpeer-drain', 'rendezvous-drain']);
 export const unseen = Object.keys(EVENTS).map((name) => scenario(name, SHORT.has(name) ? 'short' : 'long'));
