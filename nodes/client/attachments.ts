@@ -1,4 +1,5 @@
 import type { Consensus, ConsensusChannel, ConsensusNode } from '../config/consensus.ts';
+import { staying } from '../config/contact.ts';
 import type { DropCounters } from '../core/drop.ts';
 import { draw, drawBelow, type Entropy } from '../core/machine.ts';
 import type { PacketRing } from '../core/ring.ts';
@@ -387,9 +388,7 @@ export class Attachments {
 
   /** The first or second choice; one that drains only where there is no other. */
   #rendezvousFor(number: number): ConsensusNode | undefined {
-    const ranked = this.#options.rendezvous();
-    const staying = ranked.filter(({ draining }) => !draining);
-    const choices = staying.length > 0 ? staying : ranked;
+    const choices = staying(this.#options.rendezvous());
     return choices[number % 2] ?? choices[0];
   }
 

@@ -1,5 +1,5 @@
 import type { Consensus, ConsensusNode } from '../config/consensus.ts';
-import { cookieOf, parseContact, rendezvousOf } from '../config/contact.ts';
+import { cookieOf, parseContact, rendezvousOf, staying } from '../config/contact.ts';
 import type { DropCounters } from '../core/drop.ts';
 import { draw, type Entropy } from '../core/machine.ts';
 import { MILLISECOND_US, type Micros, SECOND_US } from '../core/units.ts';
@@ -86,6 +86,8 @@ type CallState =
       readonly e1: Buffer;
       readonly caller: Buffer;
       route: Route;
+      /** When something last came by it. */
+      routeHeardAt: Micros;
       rungAt: Micros;
     }
   /** Keys are agreed. `answer` is repeated by the callee until the caller is heard. */
@@ -271,10 +273,8 @@ export class Signalling {
     const call = this.#call;
     if ((call.kind === 'ringing' || call.kind === 'talking') && call.e1.equals(e1)) {
       // The same call by another way: the caller's, or our, rendezvous has died.
-      if (call.kind === 'talking') return this.#follow(now, call, route);
-      call.route = route;
-      call.rungAt = now;
-      return;
+      if (call.kind === 'ringing') call.rungAt = now;
+      return this.#follow(now, call, route);
     }
     const glare = call.kind === 'requesting' || call.kind === 'calling' ? call.outgoing : undefined;
     if ((call.kind !== 'idle' && !glare) || this.#refused.has(nameOf(e1))) return;
@@ -296,7 +296,8 @@ export class Signalling {
       this.#refuse(e1);
       return this.#options.drops.add('replayed');
     }
-    this.#call = { kind: 'ringing', handshake, e1: Buffer.from(e1), caller: Buffer.from(caller), route, rungAt: now };
+    const rung = { e1: Buffer.from(e1), caller: Buffer.from(caller), rungAt: now };
+    this.#call = { kind: 'ringing', handshake, ...rung, route, routeHeardAt: now };
     // Both have called: who called wants to talk, so there is nobody to ask.
     if (glare) this.answer(now);
     else this.#options.tell({ kind: 'ringing', caller: Buffer.from(caller) });
@@ -344,7 +345,7 @@ export class Signalling {
   }
 
   /** We speak where we are heard from; what is still under way over one that drains does not lead the call back there. */
-  #follow(now: Micros, call: Extract<CallState, { kind: 'talking' }>, route: Route): void {
+  #follow(now: Micros, call: Extract<CallState, { kind: 'ringing' | 'talking' }>, route: Route): void {
     const isStaying = now - call.routeHeardAt < REJOIN_AFTER_US && this.#isOurs(call.route);
     if (isStaying && route.rendezvousTag !== call.route.rendezvousTag && !this.#isOurs(route)) return;
     call.route = route;
@@ -426,7 +427,9 @@ export class Signalling {
     outgoing.setups += 1;
     const ownBackup = turn > 0 ? turn % 2 : 0;
     const across = turn > 0 ? Math.floor((turn - 1) / 2) % 2 : 0;
-    return this.#setupOver(outgoing, ownBackup, (ownBackup + across) % 2);
+    const theirs = this.#theirs(outgoing);
+    const ours = this.#ours();
+    return this.#setupOver(outgoing, ours[ownBackup] ?? ours[0], theirs[(ownBackup + across) % 2] ?? theirs[0]);
   }
 
   /** Whether it is time to ask over another rendezvous of ours, because there is a better one than the call's. */
@@ -436,30 +439,31 @@ export class Signalling {
     return outgoing.leavingTicks % LEAVE_TICKS === 1;
   }
 
-  /** The call goes on over the present way until something comes by the new one. */
+  /**
+   * SETUP for a call that goes on over the present way until something comes by the new one; if nothing does, to where
+   * the callee may still be.
+   */
   #setupElsewhere(outgoing: Outgoing) {
     const turn = Math.floor(outgoing.leavingTicks / LEAVE_TICKS);
-    return this.#setupOver(outgoing, 0, turn % 2);
+    const theirs = this.#theirs(outgoing);
+    return this.#setupOver(outgoing, this.#ours()[0], theirs[turn % 2] ?? theirs[0]);
+  }
+
+  #theirs({ calleeZone, cookie }: Outgoing): readonly ConsensusNode[] {
+    const consensus = this.#options.consensusOf(calleeZone);
+    return consensus ? rendezvousOf(cookie, consensus) : [];
   }
 
   /** Rendezvous of ours that cells reach, the first choice first; those that drain only where there are no others. */
   #ours(): readonly ConsensusNode[] {
-    const reached = this.#options.ownRendezvous().filter(({ tag }) => this.#options.reaches(tag));
-    const staying = reached.filter(({ draining }) => !draining);
-    return staying.length > 0 ? staying : reached;
+    return staying(this.#options.ownRendezvous().filter(({ tag }) => this.#options.reaches(tag)));
   }
 
   #isOurs({ rendezvousTag }: Route): boolean {
     return this.#ours().some(({ tag }) => tag === rendezvousTag);
   }
 
-  /** SETUP over that choice of ours to that choice of the callee's; the first choice where there is no second. */
-  #setupOver(outgoing: Outgoing, ourChoice: number, theirChoice: number) {
-    const consensus = this.#options.consensusOf(outgoing.calleeZone);
-    const theirs = consensus ? rendezvousOf(outgoing.cookie, consensus) : [];
-    const ours = this.#ours();
-    const own = ours[ourChoice] ?? ours[0];
-    const target = theirs[theirChoice] ?? theirs[0];
+  #setupOver(outgoing: Outgoing, own: ConsensusNode | undefined, target: ConsensusNode | undefined) {
     if (!target || !own) return undefined;
     const body = this.#plain.subarray(RELAY_HEADER_BYTES);
     body.write(target.tag, 0, NODE_TAG_BYTES, 'hex');

@@ -68,7 +68,7 @@ const ATTACH_PER_TICK_MAX = 16;
 /** Circuits that are over and whose rendezvous has not said so; and how long it is given to. */
 const ENDED_MAX = 16_384;
 const ENDED_AGAIN_US = SECOND_US;
-/** A half-circuit that another has replaced ends when nothing has gone over it for so long: ten times the pause between SETUPs. */
+/** A half-circuit that another has replaced ends when its client has said nothing over it for so long: many round trips. */
 const CIRCUIT_QUIET_US = 2 * SECOND_US;
 /** A round's sequence numbers come as 7 bits: what is further off than this is not the number of this client. */
 const SEQUENCE_SPAN = MANIFEST_SEQUENCE_MASK + 1;
@@ -873,7 +873,6 @@ export class Mix implements Machine {
     const known = this.#circuits.get(`${tag}/${id}`);
     if (!known) return drops.add('unknown_circuit');
     const { session, number } = known;
-    session.circuits[number]!.usedAt = now;
     const line = this.#roomFor(session) ? this.#allocation.reserve(now, session.party) : undefined;
     const channel = line && this.#lines.get(line);
     if (!channel) return drops.add('channel_busy');

@@ -20,7 +20,7 @@ export interface Circuit {
   stands: boolean;
   /** Another one has been made in its place: it ends when no call uses it any more. */
   superseded: boolean;
-  /** When a relay cell last went over it, or it was superseded. */
+  /** When the client last spoke over it, or it was superseded. */
   usedAt: Micros;
 }
 

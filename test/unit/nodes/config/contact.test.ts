@@ -3,7 +3,7 @@ import test from 'node:test';
 import fc from 'fast-check';
 import type { Consensus, ConsensusNode } from '../../../../nodes/config/consensus.ts';
 import { nodeTag } from '../../../../nodes/config/consensus.ts';
-import { cookieOf, parseContact, printContact, rendezvousOf } from '../../../../nodes/config/contact.ts';
+import { cookieOf, parseContact, printContact, rendezvousOf, staying } from '../../../../nodes/config/contact.ts';
 import { parseEndpoint } from '../../../../nodes/core/units.ts';
 import { Identity } from '../../../../nodes/crypto/keys.ts';
 import { DEFAULT_PARAMS } from '../../../sim/zones.ts';
@@ -106,9 +106,18 @@ test('a rendezvous that drains makes way as one that leaves, and is the choice w
   const drains = (node: ConsensusNode) => ({ ...node, draining: true });
   const [one, two, three] = nodes;
   for (const cookie of cookies) {
-    assert.deepEqual(choices(cookie, [one, two, drains(three)]), choices(cookie, [one, two]));
+    const ranked = rendezvousOf(cookie, consensusOf([one, two, drains(three)]));
+    const [first, second] = choices(cookie, [one, two]);
+    assert.deepEqual(
+      staying(ranked).map(({ id }) => id),
+      [first, second],
+    );
+    // The second choice may be the one that drains: callers look where somebody may still be.
+    const before = choices(cookie, nodes);
+    assert.deepEqual([ranked[0].id, ranked[1].id], [first, before.includes(three.id) ? three.id : second]);
     assert.deepEqual(choices(cookie, [one, drains(two)]), [one.id, two.id]);
-    assert.deepEqual(choices(cookie, nodes.map(drains)), choices(cookie, nodes));
+    assert.deepEqual(choices(cookie, nodes.map(drains)), before);
+    assert.equal(staying(nodes.map(drains)).length, 3);
   }
 });
 
