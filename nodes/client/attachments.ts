@@ -434,7 +434,7 @@ export class Attachments {
     return this.#circuits[this.#present[number]!]?.rendezvousTag !== this.#rendezvousFor(number)?.tag;
   }
 
-  /** The new one has the other of the attachment's two numbers: the one before stays until no call uses it. */
+  /** The new one has the other of the attachment's two numbers: the one before stays for a while. */
   #askCircuit(now: Micros, number: number, place: PlaceChoice, link: Link<SuperpeerPeer>, outbox: PacketRing): void {
     const other = (this.#present[number]! + ATTACHMENTS_MAX) % CIRCUITS_MAX;
     const asked = this.#ask(number, place, link, outbox, other);

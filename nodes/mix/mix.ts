@@ -68,8 +68,12 @@ const ATTACH_PER_TICK_MAX = 16;
 /** Circuits that are over and whose rendezvous has not said so; and how long it is given to. */
 const ENDED_MAX = 16_384;
 const ENDED_AGAIN_US = SECOND_US;
-/** A half-circuit that another has replaced ends when its client has said nothing over it for so long: many round trips. */
-const CIRCUIT_QUIET_US = 2 * SECOND_US;
+/**
+ * A half-circuit that another has replaced stays for so long, whether a call is on it or not: news that its rendezvous
+ * drains takes 8 s to the farthest end of a call (5 s between directories, 3 s to their nodes), and the call a few round
+ * trips to find its new way.
+ */
+const CIRCUIT_OVERLAP_US = 12 * SECOND_US;
 /** A round's sequence numbers come as 7 bits: what is further off than this is not the number of this client. */
 const SEQUENCE_SPAN = MANIFEST_SEQUENCE_MASK + 1;
 
@@ -528,18 +532,16 @@ export class Mix implements Machine {
     const before = circuits[number];
     if (before) this.#destroy(before);
     const spoken = new ReplayWindow();
-    circuits[number] = { rendezvousTag, id, spoken, stands: true, superseded: false, usedAt: now };
+    circuits[number] = { rendezvousTag, id, spoken, stands: true, supersededAt: undefined };
     this.#circuits.set(`${rendezvousTag}/${id}`, { session, number });
     const other = circuits[(number + ATTACHMENTS_MAX) % CIRCUITS_MAX];
-    if (!other) return;
-    other.superseded = true;
-    other.usedAt = now;
+    if (other) other.supersededAt = now;
   }
 
-  /** Half-circuits that others have replaced: a call may have been on them until it had found the new way. */
+  /** Half-circuits that others have replaced: a call may have been on them until it found the new way. */
   #endSuperseded(now: Micros, session: Session): void {
     for (const [number, circuit] of session.circuits.entries()) {
-      if (!circuit?.superseded || now - circuit.usedAt <= CIRCUIT_QUIET_US) continue;
+      if (circuit?.supersededAt === undefined || now - circuit.supersededAt <= CIRCUIT_OVERLAP_US) continue;
       this.#destroy(circuit);
       session.circuits[number] = undefined;
       session.announce();
@@ -655,7 +657,6 @@ export class Mix implements Machine {
     this.#allocation.spoke(now, session.party, channel.line);
     const circuit = session.circuits[this.#coded[0]!];
     if (!circuit?.stands) return drops.add('unknown_circuit');
-    circuit.usedAt = now;
     const counter = this.#coded.readUInt32BE(MIX_HEADER_BYTES);
     // The same cell over another channel, during a move: not a replay, so not a drop.
     if (!circuit.spoken.isFresh(counter)) return;

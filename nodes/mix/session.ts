@@ -18,10 +18,8 @@ export interface Circuit {
   readonly spoken: ReplayWindow;
   /** False once the rendezvous has forgotten it. */
   stands: boolean;
-  /** Another one has been made in its place: it ends when no call uses it any more. */
-  superseded: boolean;
-  /** When the client last spoke over it, or it was superseded. */
-  usedAt: Micros;
+  /** When another one was made in its place: it ends a while later. */
+  supersededAt: Micros | undefined;
 }
 
 /** Two for each attachment, n and n + 4: the one is there before the other goes. The first choice of rendezvous is 0's. */
@@ -61,8 +59,8 @@ export class Session {
 
   /** Tag of the rendezvous that its calls go over: that of the first circuit that stands and is to stay. */
   get leadsTo(): string | undefined {
-    const first = CIRCUIT_ORDER.find((number) => this.circuits[number]?.stands && !this.circuits[number].superseded);
-    return first === undefined ? undefined : this.circuits[first]!.rendezvousTag;
+    const inOrder = CIRCUIT_ORDER.map((number) => this.circuits[number]);
+    return inOrder.find((circuit) => circuit?.stands && circuit.supersededAt === undefined)?.rendezvousTag;
   }
 
   get isEmpty(): boolean {

@@ -7,10 +7,13 @@ import type { SimClient } from '../zones.ts';
 
 /** For each that drains: one that waits while SETUP goes first, and one for which RING makes a queue too long. */
 const FRAMES_MAX = 2;
-/** News within 3 s, then each half-circuit in turn within 3 s, and 2 s until the last is not used any more. */
-const LEFT_AFTER_SECONDS = 16;
 /** As the daemons ask their directories; those of the other zone hear of it up to 5 s later. */
 const LEARN_WITHIN_US = 8 * SECOND_US;
+/** News within 8 s, then all half-circuits in turn within 4 s, and 12 s in which the ones before still stand. */
+const LEFT_AFTER_SECONDS = 25;
+
+/** In the middle of it. */
+const CALL_AFTER_SECONDS = 4;
 
 interface Case {
   readonly plan: PairPlan;
@@ -55,11 +58,11 @@ class Count {
 export const drainRendezvous: Scenario = {
   name: 'drain-rendezvous',
   property:
-    'A rendezvous that drains, of the caller, the callee or both, is left by all clients within some 16 seconds; calls over ' +
+    'A rendezvous that drains, of the caller, the callee or both, is left by all clients within 25 seconds; calls over ' +
     'it go on over another and lose no more than two frames in each direction for each of them, those counted that wait ' +
     'while SETUP goes first; who is called meanwhile answers; its end is not noticed.',
   set: 'short',
-  minutes: 0.4,
+  minutes: 0.5,
   run: (seed, minutes) => {
     const check = new Checker();
     const facts: Record<string, number> = {};
@@ -83,12 +86,12 @@ export const drainRendezvous: Scenario = {
         network.announce(id, { draining: true });
       }
       const start = network.world.now;
-      network.run(3);
+      network.run(CALL_AFTER_SECONDS);
       setUp(network, ...friends, check);
       const reached = friends.every(({ machine }) => machine.callState === 'talking');
       check.expect(reached, `${name}: who is called meanwhile does not answer`);
       friends[0].machine.hangUp();
-      const left = network.run(LEARN_WITHIN_US / SECOND_US + LEFT_AFTER_SECONDS - 3, () =>
+      const left = network.run(LEFT_AFTER_SECONDS - CALL_AFTER_SECONDS, () =>
         draining.every((id) => circuits(id) === 0),
       );
       check.expect(left, `${name}: ${draining.map(circuits).join(', ')} circuits are still there`);
