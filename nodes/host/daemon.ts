@@ -26,6 +26,8 @@ const RETRY_MS = 1_000;
 const STUCK_SECONDS = 5;
 /** How often a node that ends looks whether it may. */
 const EMPTY_INTERVAL_MS = 250;
+/** From then on, what others have to hear of it: a mix says to the rendezvous that circuits are over. */
+const LAST_WORDS_MS = 1_000;
 /** Longer than anybody waits for a node; a timer holds at most 24 days. */
 const GRACE_SECONDS_MAX = 86_400;
 
@@ -156,7 +158,7 @@ function untilDrained(graceMs: number, isEmpty: () => boolean, drain: () => void
     process.once('SIGTERM', end);
     drain();
     setTimeout(end, graceMs);
-    setInterval(() => isEmpty() && end(), EMPTY_INTERVAL_MS);
+    setInterval(() => isEmpty() && setTimeout(end, LAST_WORDS_MS), EMPTY_INTERVAL_MS);
   });
   return controller.signal;
 }
