@@ -70,8 +70,8 @@ export function directoryObjects({ zone, id, served, rootKeys, image }: Director
       { secret: { name: rootSecretName(name), items: [{ key: seedKey.root, path: name }] } },
       { secret: { name: signingSecretName(name) } },
     ]),
-    // The configuration is read again when it changes.
-    configHash: configHash(rootKeys),
+    // The configuration is read again when it changes, all but the epochs.
+    configHash: configHash(rootKeys, config.epochSeconds),
     updateStrategy: 'RollingUpdate',
   });
   return { configMap: configMap(owner, zone.metadata.name, config), statefulSet, podHash: configHash(config) };

@@ -218,9 +218,9 @@ suite('the operator', { skip }, () => {
     const hash = async () => (await podOf('eu-directory-0')).annotations![configHashAnnotation];
     const before = await hash();
     const regions = [{ name: 'eu', mixes: { replicas: 2 } }];
-    await apply(plane.admin, zone('eu', { peers: [{ zone: 'sa' }], regions, epochSeconds: 60 }));
+    await apply(plane.admin, zone('eu', { peers: [{ zone: 'sa' }], regions, chaff: { cellsPerTick: 5 } }));
     await eventually(async () => (await hash()) !== before, 'another hash');
-    assert.equal((await nodeJson<DirectoryConfig>('eu-directory-0')).epochSeconds, 60);
+    assert.equal((await nodeJson<DirectoryConfig>('eu-directory-0')).zones[0]!.params.meshCellsPerTick, 5);
     assert.equal((await podOf('eu-directory-0')).uid, uid);
   });
 
@@ -287,7 +287,7 @@ suite('the operator', { skip }, () => {
   });
 
   test('a mix fewer is drained, out of the roster, and gone with its Secret; the others stay', async () => {
-    const spec = { peers: [{ zone: 'sa' }], epochSeconds: 60 };
+    const spec = { peers: [{ zone: 'sa' }], chaff: { cellsPerTick: 5 } };
     await apply(plane.admin, zone('eu', { ...spec, regions: [{ name: 'eu', mixes: { replicas: 1 } }] }));
     await slotIs('eu-eu-mix-1', { state: 'Draining', drainReason: 'Retired' });
     await rosterHas('eu-eu-mix-1', true);

@@ -277,11 +277,11 @@ test('a change of roster, peers or parameters does not change the directory’s 
       return plan.nudge === undefined;
     }),
   );
-  const faster = { ...eu, spec: { ...eu.spec, epochSeconds: 60 } };
+  const wider = { ...eu, spec: { ...eu.spec, chaff: { cellsPerTick: 9 } } };
   const changes: [string, ZoneView][] = [
     ['a peer gone', view(eu, { ...base, zones: [eu, others[1]!] })],
     ['a superpeer fewer', view(eu, { ...base, slots: slots.slice(1) })],
-    ['other epochs', view(faster, { ...base, zones: [faster, ...others] })],
+    ['other rates', view(wider, { ...base, zones: [wider, ...others] })],
   ];
   for (const [row, changed] of changes) {
     const plan = planZone({ ...changed, directoryPod: told }, laterMs);
