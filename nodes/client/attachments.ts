@@ -1,5 +1,5 @@
 import { type Consensus, type ConsensusChannel, type ConsensusNode, keyAt } from '../config/consensus.ts';
-import { rendezvousOf } from '../config/contact.ts';
+import { staying } from '../config/contact.ts';
 import type { DropCounters } from '../core/drop.ts';
 import { draw, drawBelow, type Entropy } from '../core/machine.ts';
 import type { PacketRing } from '../core/ring.ts';
@@ -14,7 +14,9 @@ import type { Link, Links } from '../link/links.ts';
 import {
   A1_BYTES,
   A2_BYTES,
+  ATTACHMENTS_MAX,
   AUDIT_TAG_BYTES,
+  CIRCUITS_MAX,
   CONTROL_BYTES,
   CONTROL_WINDOW_BITS,
   COUNTER_BYTES,
@@ -39,7 +41,7 @@ import {
  * with them (WIRE.md 2, 3).
  *
  * Property: an attachment sends one UP of one size per tick from ATTACHED on; what the client does with its calls decides
- * what is inside, never when, how much, or whether an attachment is made anew.
+ * what is inside, never when, how much, or whether an attachment or half-circuit is made anew.
  */
 const LINK_WAIT_US = 3 * SECOND_US;
 const ATTACH_WAIT_US = 2 * SECOND_US;
@@ -49,7 +51,7 @@ const RETRY_SPREAD_US = SECOND_US;
 const REJOIN_US = { least: SECOND_US, spread: 29 * SECOND_US };
 /** Joining staggers the attachments: the first is there soonest. */
 const STAGGER_US = 100 * MILLISECOND_US;
-/** A circuit that is gone is replaced within this time, one at a time. */
+/** A circuit that is gone, or whose rendezvous drains, is replaced within this time, one at a time. */
 const RENEW_SPREAD_US = 3 * SECOND_US;
 /** A superpeer that drains is left within this time, one attachment at a time: not by all its clients at once. */
 const DRAIN_SPREAD_US = 10 * SECOND_US;
@@ -84,10 +86,7 @@ type State =
       readonly place: PlaceChoice;
       readonly link: Link<SuperpeerPeer>;
       readonly since: Micros;
-      readonly first: number;
-      readonly mix: Handshake;
-      readonly circuit: Handshake;
-      readonly rendezvousTag: string;
+      readonly asked: Asked;
     }
   /** Sending. */
   | { readonly kind: 'attached'; readonly place: PlaceChoice; readonly link: Link<SuperpeerPeer>; readonly keys: Keys };
@@ -119,10 +118,27 @@ interface Keys {
   countedTicks: number;
   /** Control cells that opened in the present window of d, and in the last that is over. */
   readonly controls: { window: number; opened: number; toldWindow: number; toldOpened: number };
-  /** When the attachment is made anew, whose circuit has to be replaced. */
+  /** When its circuit, which has to be replaced, is made anew. */
   renewAt: Micros | undefined;
   /** When the superpeer, which drains, is left. */
   leaveAt: Micros | undefined;
+}
+
+/** A circuit for an attachment that goes on as it is: asked for, and not answered yet. */
+interface Renewal {
+  /** Of the circuit. */
+  readonly number: number;
+  readonly since: Micros;
+  readonly asked: Asked;
+}
+
+/** What has gone into an ATTACH and the answer to it is read with. */
+interface Asked {
+  readonly mix: Handshake;
+  readonly circuit: Handshake;
+  readonly rendezvousTag: string;
+  /** s of the first packet. */
+  readonly first: number;
 }
 
 interface Circuit {
@@ -136,13 +152,14 @@ interface Circuit {
 
 export interface AttachmentsOptions {
   readonly identity: Identity;
-  readonly cookie: Buffer;
   readonly entropy: Entropy;
   readonly drops: DropCounters;
   readonly geometry: Geometry;
   readonly links: Links<SuperpeerPeer>;
   readonly mix: ConsensusNode;
   readonly consensus: () => Consensus;
+  /** The own zone's, the first choice first. */
+  readonly rendezvous: () => readonly ConsensusNode[];
   /** A relay cell of a rendezvous, opened: command, call, zero, body. */
   readonly relay: (now: Micros, rendezvousTag: string, plain: Buffer) => void;
 }
@@ -153,8 +170,11 @@ export class Attachments {
   readonly #session: Buffer;
   /** By number. BOUNDED: attachmentsPerClient. */
   readonly #states: State[];
-  /** By number. BOUNDED: attachmentsPerClient. */
+  /** By number: n and n + ATTACHMENTS_MAX have come with attachment n. BOUNDED: CIRCUITS_MAX. */
   readonly #circuits: (Circuit | undefined)[] = [];
+  /** By attachment: the number of its circuit that was made last. BOUNDED: attachmentsPerClient. */
+  readonly #present: number[] = [];
+  #renewal: Renewal | undefined;
   readonly #scratch = Buffer.alloc(AEAD_TAG_BYTES);
   readonly #relayCell: Buffer;
   readonly #mixPlain: Buffer;
@@ -235,7 +255,7 @@ export class Attachments {
   tick(now: Micros, outbox: PacketRing): void {
     for (const number of this.#states.keys()) this.#advance(now, number, outbox);
     if (this.attached > 0) this.#aliveAt = now;
-    this.#renew(now);
+    this.#renew(now, outbox);
   }
 
   #advance(now: Micros, number: number, outbox: PacketRing): void {
@@ -319,10 +339,24 @@ export class Attachments {
   }
 
   #attach(now: Micros, number: number, place: PlaceChoice, link: Link<SuperpeerPeer>, outbox: PacketRing): void {
+    const asked = this.#ask(now, number, place, link, outbox);
+    if (!asked) return this.#retry(now, number);
+    this.#states[number] = { kind: 'attaching', place, link, since: now, asked };
+  }
+
+  /** Sends ATTACH for an attachment and its circuit, or for a circuit `alone` of that number. */
+  #ask(
+    now: Micros,
+    number: number,
+    place: PlaceChoice,
+    link: Link<SuperpeerPeer>,
+    outbox: PacketRing,
+    alone?: number,
+  ): Asked | undefined {
     const { identity, links } = this.#options;
     const rendezvous = this.#rendezvousFor(number);
     const offset = rendezvous ? links.reserve(link, outbox) : -1;
-    if (!rendezvous || offset < 0) return this.#retry(now, number);
+    if (!rendezvous || offset < 0) return undefined;
     const circuit = new Handshake({
       pattern: 'IK',
       initiator: true,
@@ -340,7 +374,8 @@ export class Attachments {
     const first = draw(this.#options.entropy, 4).readUInt32BE(0) >>> 1;
     const c1 = circuit.write(new Uint8Array(0), draw(this.#options.entropy, KEY_BYTES))!;
     const head = Buffer.alloc(4);
-    head[0] = number;
+    head[0] = alone ?? number;
+    head[1] = alone === undefined ? 0 : 1;
     const firstBytes = Buffer.alloc(COUNTER_BYTES);
     firstBytes.writeUInt32BE(first);
     const payload = Buffer.concat([this.#session, head, Buffer.from(rendezvous.tag, 'hex'), firstBytes, c1]);
@@ -349,8 +384,7 @@ export class Attachments {
     outbox.bytes[offset + 1] = place.standby ? 1 : 0;
     a1.copy(outbox.bytes, offset + 4);
     links.send(link, outbox, 4 + A1_BYTES);
-    const rendezvousTag = rendezvous.tag;
-    this.#states[number] = { kind: 'attaching', place, link, since: now, first, mix, circuit, rendezvousTag };
+    return { mix, circuit, rendezvousTag: rendezvous.tag, first };
   }
 
   /** The node as it is now: in the life of a session its keys change. */
@@ -358,31 +392,59 @@ export class Attachments {
     return this.#options.consensus().nodes.find(({ tag }) => tag === node.tag) ?? node;
   }
 
+  /** The first or second choice; one that drains only where there is no other. */
   #rendezvousFor(number: number): ConsensusNode | undefined {
-    const ranked = rendezvousOf(this.#options.cookie, this.#options.consensus());
-    return ranked[number % 2] ?? ranked[0];
+    const choices = staying(this.#options.rendezvous());
+    return choices[number % 2] ?? choices[0];
   }
 
   /**
-   * Makes an attachment anew whose circuit is gone, or leads to a rendezvous that is no longer ours, or whose superpeer
+   * Makes a circuit anew that is gone or leads to a rendezvous that is no longer ours, and an attachment whose superpeer
    * drains while there is another: one at a time, and the same whether a call is on it or not.
    */
-  #renew(now: Micros): void {
+  #renew(now: Micros, outbox: PacketRing): void {
     if (this.#states.some(({ kind }) => kind === 'linking' || kind === 'attaching')) return;
+    if (this.#renewal && now - this.#renewal.since <= ATTACH_WAIT_US) return;
+    this.#renewal = undefined;
+    const anyLost = this.#states.some(({ kind }, number) => kind === 'attached' && this.#isLost(number));
     for (const [number, state] of this.#states.entries()) {
       if (state.kind !== 'attached') continue;
       const { keys } = state;
-      const circuit = this.#circuits[number];
-      if (circuit?.stands && circuit.rendezvousTag === this.#rendezvousFor(number)?.tag) keys.renewAt = undefined;
-      else if (keys.renewAt === undefined) keys.renewAt = now + this.#spread(RENEW_SPREAD_US);
+      // Where callers look first there is always one of the two while circuits change places.
+      if (!(anyLost ? this.#isLost(number) : this.#isMisplaced(number))) keys.renewAt = undefined;
+      else keys.renewAt ??= now + this.#spread(RENEW_SPREAD_US);
       if (!this.#drains(state.place) || this.#choices().length === 0) keys.leaveAt = undefined;
       else keys.leaveAt ??= now + this.#spread(DRAIN_SPREAD_US);
-      if (now >= Math.min(keys.renewAt ?? Infinity, keys.leaveAt ?? Infinity)) {
+      if (now >= (keys.renewAt ?? Infinity)) {
+        keys.renewAt = undefined;
+        return this.#askCircuit(now, number, state.place, state.link, outbox);
+      }
+      if (now >= (keys.leaveAt ?? Infinity)) {
         this.#options.links.close(state.link);
         this.#states[number] = { kind: 'waiting', until: now };
         return;
       }
     }
+  }
+
+  /** Whether the circuit of an attachment does not stand, or will not for long while there is another rendezvous. */
+  #isLost(number: number): boolean {
+    const circuit = this.#circuits[this.#present[number]!];
+    if (!circuit?.stands) return true;
+    const { nodes } = this.#options.consensus();
+    const rendezvous = nodes.find(({ tag }) => tag === circuit.rendezvousTag);
+    return !rendezvous || (rendezvous.draining && this.#isMisplaced(number));
+  }
+
+  #isMisplaced(number: number): boolean {
+    return this.#circuits[this.#present[number]!]?.rendezvousTag !== this.#rendezvousFor(number)?.tag;
+  }
+
+  /** The new one has the other of the attachment's two numbers: the one before stays for a while. */
+  #askCircuit(now: Micros, number: number, place: PlaceChoice, link: Link<SuperpeerPeer>, outbox: PacketRing): void {
+    const other = (this.#present[number]! + ATTACHMENTS_MAX) % CIRCUITS_MAX;
+    const asked = this.#ask(now, number, place, link, outbox, other);
+    if (asked) this.#renewal = { number: other, since: now, asked };
   }
 
   #drains({ via }: PlaceChoice): boolean {
@@ -399,6 +461,7 @@ export class Attachments {
     if (message[0] === MESSAGE_KIND.attached) {
       if (message.length !== 4 + A2_BYTES) return drops.add('truncated');
       if (state.kind === 'attaching') return this.#attached(now, number, state, message.subarray(4));
+      if (state.kind === 'attached') return this.#renewed(number, message.subarray(4));
       return drops.add('not_attached');
     }
     if (message[0] !== MESSAGE_KIND.down) return drops.add('unknown_kind');
@@ -407,16 +470,22 @@ export class Attachments {
   }
 
   #attached(now: Micros, number: number, state: Extract<State, { kind: 'attaching' }>, a2: Buffer): void {
-    const payload = state.mix.read(a2);
-    if (!payload || !state.circuit.read(payload.subarray(COUNTER_BYTES))) {
-      this.#options.drops.add('bad_handshake');
-      return this.#retry(now, number);
-    }
-    const { place, link, first, rendezvousTag } = state;
-    const keys = this.#keys(now, first, payload.readUInt32BE(0), state.mix.split());
+    const { place, link, asked } = state;
+    const down = this.#answered(asked, number, a2);
+    if (down === undefined) return this.#retry(now, number);
+    const keys = this.#keys(now, asked.first, down, asked.mix.split());
     this.#states[number] = { kind: 'attached', place, link, keys };
     this.#deceived &= ~(1 << number);
-    const { send, receive } = state.circuit.split();
+  }
+
+  /** Takes the circuit of that number into use; d of the first DOWN, or undefined if the answer does not open. */
+  #answered({ mix, circuit, rendezvousTag }: Asked, number: number, a2: Buffer): number | undefined {
+    const payload = mix.read(a2);
+    if (!payload || !circuit.read(payload.subarray(COUNTER_BYTES))) {
+      this.#options.drops.add('bad_handshake');
+      return undefined;
+    }
+    const { send, receive } = circuit.split();
     this.#circuits[number] = {
       rendezvousTag,
       send: new Aead(send),
@@ -426,8 +495,17 @@ export class Attachments {
       counter: this.#circuits[number]?.counter ?? 0,
       stands: true,
     };
+    this.#present[number % ATTACHMENTS_MAX] = number;
     wipe(send);
     wipe(receive);
+    return payload.readUInt32BE(0);
+  }
+
+  #renewed(number: number, a2: Buffer): void {
+    const renewal = this.#renewal;
+    if (!renewal || renewal.number % ATTACHMENTS_MAX !== number) return this.#options.drops.add('not_attached');
+    this.#answered(renewal.asked, renewal.number, a2);
+    this.#renewal = undefined;
   }
 
   /** Control first, then media; what does not open is for somebody else or nobody. */
@@ -560,13 +638,13 @@ export class Attachments {
     return mask;
   }
 
-  /** One whose attachment stays, if there is: with the attachment the mix replaces the circuit. */
+  /** One that is to stay, with its attachment, if there is: with those the mix replaces a circuit. */
   #circuitTo(rendezvousTag: string): number {
     const leads = (circuit: Circuit | undefined) => circuit?.stands && circuit.rendezvousTag === rendezvousTag;
-    const staying = this.#circuits.findIndex(
-      (circuit, number) => leads(circuit) && this.#states[number]!.kind === 'attached',
+    const staying = this.#states.findIndex(
+      ({ kind }, number) => kind === 'attached' && leads(this.#circuits[this.#present[number]!]),
     );
-    return staying >= 0 ? staying : this.#circuits.findIndex(leads);
+    return staying >= 0 ? this.#present[staying]! : this.#circuits.findIndex(leads);
   }
 
   #count(keys: Keys): void {

@@ -41,6 +41,8 @@ export class Client implements Machine {
   readonly #events: ClientEvent[] = [];
   readonly #signalling: Signalling;
   #view: View;
+  /** The own zone's, in the order in which we have them. BOUNDED: by the consensus. */
+  #rendezvous: readonly ConsensusNode[];
   /** The session that speaks. */
   #current: Attachments | undefined;
   /** One with another mix, to take over. */
@@ -53,6 +55,7 @@ export class Client implements Machine {
     this.#view = options.view;
     this.#geometry = GEOMETRY[options.view.own.params.profile];
     this.#cookie = cookieOf(options.identity.endToEnd.publicKey);
+    this.#rendezvous = rendezvousOf(this.#cookie, options.view.own);
     this.#links = new Links<SuperpeerPeer>({
       self: undefined,
       entropy: options.entropy,
@@ -67,7 +70,7 @@ export class Client implements Machine {
       geometry: this.#geometry,
       cookie: this.#cookie,
       consensusOf: (zone) => this.#consensusOf(zone),
-      ownRendezvous: () => rendezvousOf(this.#cookie, this.#view.own),
+      ownRendezvous: () => this.#rendezvous,
       reaches: (tag) => this.#reaching(tag) !== undefined,
       tell: (event) => this.#events.push(event),
     });
@@ -75,6 +78,7 @@ export class Client implements Machine {
 
   update(_now: Micros, view: View): void {
     this.#view = view;
+    this.#rendezvous = rendezvousOf(this.#cookie, view.own);
   }
 
   /** The next thing that has happened, oldest first. BOUNDED: a handful per call, drained every tick. */
@@ -224,13 +228,13 @@ export class Client implements Machine {
     const { identity, entropy, drops } = this.#options;
     return new Attachments(now, {
       identity,
-      cookie: this.#cookie,
       entropy,
       drops,
       geometry: this.#geometry,
       links: this.#links,
       mix,
       consensus: () => this.#view.own,
+      rendezvous: () => this.#rendezvous,
       relay: (at, rendezvousTag, plain) => this.#signalling.take(at, rendezvousTag, plain),
     });
   }

@@ -1,5 +1,5 @@
 import type { Consensus, ConsensusNode } from '../config/consensus.ts';
-import { cookieOf, parseContact, rendezvousOf } from '../config/contact.ts';
+import { cookieOf, parseContact, rendezvousOf, staying } from '../config/contact.ts';
 import type { DropCounters } from '../core/drop.ts';
 import { draw, type Entropy } from '../core/machine.ts';
 import { MILLISECOND_US, type Micros, SECOND_US } from '../core/units.ts';
@@ -37,6 +37,8 @@ const REPEAT_TICKS = 10;
 /** Two ways that have no rendezvous in common are tried at once, and left standing until an answer would have come. */
 const REJOIN_TICKS = 25;
 const REJOIN_SECOND_TICKS = 5;
+/** One that has to leave its rendezvous asks over another so often: each time a frame has to wait. */
+const LEAVE_TICKS = 50;
 /** SETUPs over the first choice of rendezvous before the others are tried as well. */
 const FIRST_WAY_SETUPS = 5;
 /** END is said for half a second: longer than a stall that empties queues, shorter than anybody redials. */
@@ -67,6 +69,8 @@ interface Outgoing {
   setups: number;
   /** Ticks since the call fell silent; 0 while it is not. */
   silentTicks: number;
+  /** Ticks since its rendezvous of ours is not the one to use; 0 while it is. */
+  leavingTicks: number;
 }
 
 type CallState =
@@ -82,6 +86,8 @@ type CallState =
       readonly e1: Buffer;
       readonly caller: Buffer;
       route: Route;
+      /** When something last came by it. */
+      routeHeardAt: Micros;
       rungAt: Micros;
     }
   /** Keys are agreed. `answer` is repeated by the callee until the caller is heard. */
@@ -89,10 +95,12 @@ type CallState =
       readonly kind: 'talking';
       readonly endToEnd: EndToEnd;
       readonly e1: Buffer;
-      /** The caller, who looks for another way when the call falls silent. */
+      /** The caller, who looks for another way when the call falls silent or its rendezvous drains. */
       readonly outgoing: Outgoing | undefined;
       readonly peer: Buffer;
       route: Route;
+      /** When something last came by it. */
+      routeHeardAt: Micros;
       answer: Buffer | undefined;
       ticks: number;
       heardAt: Micros;
@@ -173,7 +181,17 @@ export class Signalling {
     const number = this.#nextNumber;
     this.#nextNumber = (number % (CALL_RUNG_FIRST - 1)) + 1;
     const { endToEndKey: calleeKey, zone: calleeZone } = contact;
-    const outgoing = { handshake, e1, cookie, calleeZone, calleeKey, number, setups: 0, silentTicks: 0 };
+    const outgoing = {
+      handshake,
+      e1,
+      cookie,
+      calleeZone,
+      calleeKey,
+      number,
+      setups: 0,
+      silentTicks: 0,
+      leavingTicks: 0,
+    };
     this.#call = { kind: 'requesting', outgoing, since: now };
     return undefined;
   }
@@ -186,7 +204,8 @@ export class Signalling {
     const answer = handshake.write(new Uint8Array(0), draw(this.#options.entropy, KEY_BYTES))!;
     const endToEnd = new EndToEnd(this.#options.geometry, handshake.split());
     const outgoing = undefined;
-    this.#call = { kind: 'talking', endToEnd, e1, outgoing, peer: caller, route, answer, ticks: 0, heardAt: now };
+    const heard = { heardAt: now, routeHeardAt: now };
+    this.#call = { kind: 'talking', endToEnd, e1, outgoing, peer: caller, route, answer, ticks: 0, ...heard };
     this.#up(true, handshake);
     return true;
   }
@@ -254,9 +273,8 @@ export class Signalling {
     const call = this.#call;
     if ((call.kind === 'ringing' || call.kind === 'talking') && call.e1.equals(e1)) {
       // The same call by another way: the caller's, or our, rendezvous has died.
-      call.route = route;
       if (call.kind === 'ringing') call.rungAt = now;
-      return;
+      return this.#follow(now, call, route);
     }
     const glare = call.kind === 'requesting' || call.kind === 'calling' ? call.outgoing : undefined;
     if ((call.kind !== 'idle' && !glare) || this.#refused.has(nameOf(e1))) return;
@@ -278,7 +296,8 @@ export class Signalling {
       this.#refuse(e1);
       return this.#options.drops.add('replayed');
     }
-    this.#call = { kind: 'ringing', handshake, e1: Buffer.from(e1), caller: Buffer.from(caller), route, rungAt: now };
+    const rung = { e1: Buffer.from(e1), caller: Buffer.from(caller), rungAt: now };
+    this.#call = { kind: 'ringing', handshake, ...rung, route, routeHeardAt: now };
     // Both have called: who called wants to talk, so there is nobody to ask.
     if (glare) this.answer(now);
     else this.#options.tell({ kind: 'ringing', caller: Buffer.from(caller) });
@@ -311,7 +330,8 @@ export class Signalling {
     if (!handshake.read(second)) return this.#options.drops.add('bad_handshake');
     const endToEnd = new EndToEnd(this.#options.geometry, handshake.split());
     const { outgoing } = call;
-    this.#call = { kind: 'talking', endToEnd, e1, outgoing, peer, route, answer: undefined, ticks: 0, heardAt: now };
+    const heard = { heardAt: now, routeHeardAt: now };
+    this.#call = { kind: 'talking', endToEnd, e1, outgoing, peer, route, answer: undefined, ticks: 0, ...heard };
     this.#up(false, handshake);
   }
 
@@ -321,7 +341,15 @@ export class Signalling {
     if (!call.endToEnd.open(now, body, this.voice)) return this.#options.drops.add('bad_tag');
     call.heardAt = now;
     call.answer = undefined;
+    this.#follow(now, call, route);
+  }
+
+  /** We speak where we are heard from; what is still under way over one that drains does not lead the call back there. */
+  #follow(now: Micros, call: Extract<CallState, { kind: 'ringing' | 'talking' }>, route: Route): void {
+    const isStaying = now - call.routeHeardAt < REJOIN_AFTER_US && this.#isOurs(call.route);
+    if (isStaying && route.rendezvousTag !== call.route.rendezvousTag && !this.#isOurs(route)) return;
     call.route = route;
+    call.routeHeardAt = now;
   }
 
   #ended(route: Route): void {
@@ -372,6 +400,7 @@ export class Signalling {
       call.outgoing.silentTicks = 0;
       // Whoever looks for a way later has just lost the first one.
       call.outgoing.setups = FIRST_WAY_SETUPS + 1;
+      if (this.#leaves(call.outgoing, call.route)) return this.#setupElsewhere(call.outgoing);
     }
     if (call.answer) {
       // Voice waits until the caller has the keys: what is sent before would be lost.
@@ -394,15 +423,47 @@ export class Signalling {
    * whichever two in a row have none in common, so the one does not undo what the other has joined.
    */
   #setup(outgoing: Outgoing) {
-    const consensus = this.#options.consensusOf(outgoing.calleeZone);
-    const theirs = consensus ? rendezvousOf(outgoing.cookie, consensus) : [];
-    const ours = this.#options.ownRendezvous().filter(({ tag }) => this.#options.reaches(tag));
     const turn = outgoing.setups - FIRST_WAY_SETUPS;
     outgoing.setups += 1;
     const ownBackup = turn > 0 ? turn % 2 : 0;
     const across = turn > 0 ? Math.floor((turn - 1) / 2) % 2 : 0;
-    const own = ours[ownBackup] ?? ours[0];
-    const target = theirs[(ownBackup + across) % 2] ?? theirs[0];
+    const theirs = this.#theirs(outgoing);
+    const ours = this.#ours();
+    return this.#setupOver(outgoing, ours[ownBackup] ?? ours[0], theirs[(ownBackup + across) % 2] ?? theirs[0]);
+  }
+
+  /** Whether it is time to ask over another rendezvous of ours, because there is a better one than the call's. */
+  #leaves(outgoing: Outgoing, route: Route): boolean {
+    if (this.#isOurs(route)) outgoing.leavingTicks = 0;
+    else outgoing.leavingTicks += 1;
+    return outgoing.leavingTicks % LEAVE_TICKS === 1;
+  }
+
+  /**
+   * SETUP for a call that goes on over the present way until something comes by the new one; if nothing does, to where
+   * the callee may still be.
+   */
+  #setupElsewhere(outgoing: Outgoing) {
+    const turn = Math.floor(outgoing.leavingTicks / LEAVE_TICKS);
+    const theirs = this.#theirs(outgoing);
+    return this.#setupOver(outgoing, this.#ours()[0], theirs[turn % 2] ?? theirs[0]);
+  }
+
+  #theirs({ calleeZone, cookie }: Outgoing): readonly ConsensusNode[] {
+    const consensus = this.#options.consensusOf(calleeZone);
+    return consensus ? rendezvousOf(cookie, consensus) : [];
+  }
+
+  /** Rendezvous of ours that cells reach, the first choice first; those that drain only where there are no others. */
+  #ours(): readonly ConsensusNode[] {
+    return staying(this.#options.ownRendezvous().filter(({ tag }) => this.#options.reaches(tag)));
+  }
+
+  #isOurs({ rendezvousTag }: Route): boolean {
+    return this.#ours().some(({ tag }) => tag === rendezvousTag);
+  }
+
+  #setupOver(outgoing: Outgoing, own: ConsensusNode | undefined, target: ConsensusNode | undefined) {
     if (!target || !own) return undefined;
     const body = this.#plain.subarray(RELAY_HEADER_BYTES);
     body.write(target.tag, 0, NODE_TAG_BYTES, 'hex');
@@ -412,8 +473,7 @@ export class Signalling {
   }
 
   #ownRoute({ number }: Outgoing): Route {
-    const own = this.#options.ownRendezvous().find(({ tag }) => this.#options.reaches(tag));
-    return { rendezvousTag: own?.tag ?? '', number };
+    return { rendezvousTag: this.#ours()[0]?.tag ?? '', number };
   }
 
   #up(incoming: boolean, handshake: Handshake): void {

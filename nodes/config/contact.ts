@@ -40,14 +40,22 @@ export function cookieOf(endToEndKey: Uint8Array): Buffer {
 }
 
 /**
- * The rendezvous of a cookie, first and second choice: highest hash of (cookie, node) wins, so a node that leaves moves
- * only its own clients. Empty where the zone has none.
+ * The rendezvous of a zone in the order in which a cookie has them: highest hash of (cookie, node) first, so a node that
+ * leaves moves only its own clients. The first two count: first and second choice. The first one does not drain if any
+ * does not; the second may, since whoever is about to leave it may still be there.
  */
 export function rendezvousOf(cookie: Uint8Array, consensus: Consensus): readonly ConsensusNode[] {
   const weight = (node: ConsensusNode) =>
     tagOf('herd rendezvous', Buffer.concat([cookie, Buffer.from(node.tag, 'hex')]), 8).toString('hex');
-  return consensus.nodes
+  const ranked = consensus.nodes
     .filter((node) => node.role === 'rendezvous')
-    .sort((a, b) => (weight(a) < weight(b) ? 1 : -1))
-    .slice(0, 2);
+    .sort((a, b) => (weight(a) < weight(b) ? 1 : -1));
+  const first = ranked.find(({ draining }) => !draining);
+  return first ? [first, ...ranked.filter((node) => node !== first)] : ranked;
+}
+
+/** Those of the ranking that do not drain; all of them where there is no other. */
+export function staying(ranked: readonly ConsensusNode[]): readonly ConsensusNode[] {
+  const open = ranked.filter(({ draining }) => !draining);
+  return open.length > 0 ? open : ranked;
 }

@@ -38,6 +38,10 @@ const descriptorText = z.object({
   issuedAt: z.int().min(0),
   /** Of a mix or rendezvous: its demand in the last epoch by zone, the noise in it (link/demand.ts). */
   demand: z.array(zoneDemand).max(DEMANDS_MAX).optional(),
+  /** It is about to end, for a reason of its own: its process has been told to. */
+  draining: z.boolean().optional(),
+  /** Only while it drains, for whatever reason: whether nothing rides on it any more. */
+  empty: z.boolean().optional(),
 });
 export type Descriptor = z.infer<typeof descriptorText>;
 

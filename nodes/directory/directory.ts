@@ -2,10 +2,11 @@ import type { ConsensusText, ViewText } from '../config/consensus.ts';
 import { envelope, verifyConsensus } from '../config/consensus.ts';
 import { claimedId, type Descriptor, verifyDescriptor } from '../config/descriptor.ts';
 import type { DirectoryConfig, DirectoryZone } from '../config/node.ts';
+import type { NodeReport, NodesText } from '../config/nodes.ts';
 import { claimedVerdict, verifyVerdict } from '../config/verdict.ts';
 import type { KeyKind } from '../crypto/keys.ts';
 import type { CertifiedText, SignedText } from '../crypto/signed.ts';
-import { Rates } from './rates.ts';
+import { Rates, type RatesOptions } from './rates.ts';
 import { type KnownKey, scheduled } from './schedule.ts';
 import type { Signer } from './signer.ts';
 
@@ -14,7 +15,8 @@ import type { Signer } from './signer.ts';
  * vouches for the peer zones' root keys by handing their consensus on.
  *
  * Property: nothing is in a consensus that an identity of the roster has not signed for itself, nobody but a mix of the
- * roster can have a superpeer left out, and nobody can ask for less than the whole document. Time is an argument, in milliseconds since 1970.
+ * roster can have a superpeer left out, and nobody can ask for less than the whole document. What another configuration
+ * leaves as it was loses nothing by it. Time is an argument, in milliseconds since 1970.
  */
 
 /** Nodes renew every 10 s; one that missed six renewals is gone. */
@@ -27,7 +29,7 @@ const GATHERING_MS = 15_000;
 export const CLOCK_SKEW_MS = 5 * 60 * 1000;
 
 interface ServedZone {
-  readonly config: DirectoryZone;
+  config: DirectoryZone;
   readonly signer: Signer;
   /** By node id. BOUNDED: by the roster. */
   readonly descriptors: Map<
@@ -36,8 +38,10 @@ interface ServedZone {
   >;
   /** Verified consensus of peer zones. BOUNDED: by the configured peers. */
   readonly peers: Map<string, { signed: CertifiedText; epoch: number }>;
-  /** Superpeers that a mix has found to lie, until this process ends: its operator has then looked. BOUNDED: by the roster. */
-  readonly expelled: Set<string>;
+  /** Superpeers that a mix has found to lie, and the reason, until they leave the roster or get another identity. BOUNDED: by the roster. */
+  readonly expelled: Map<string, string>;
+  /** From which instant on the roster's word that a node drains counts. BOUNDED: by the roster. */
+  readonly drainsFrom: Map<string, number>;
   readonly rates: Rates;
   signed: { content: string; consensus: CertifiedText } | undefined;
 }
@@ -55,34 +59,69 @@ export type Registration =
 export class Directory {
   readonly #epochMs: number;
   /** By zone name. BOUNDED: by the configuration. */
-  readonly #zones = new Map<string, ServedZone>();
+  #zones: ReadonlyMap<string, ServedZone>;
 
   /** `signers` holds that of each configured zone. */
   constructor(config: DirectoryConfig, signers: ReadonlyMap<string, Signer>) {
     this.#epochMs = config.epochSeconds * 1000;
-    for (const zone of config.zones) {
-      const signer = signers.get(zone.zone);
-      if (!signer) throw new Error(`no root key for zone ${zone.zone}`);
-      this.#zones.set(zone.zone, {
-        config: zone,
-        signer,
-        descriptors: new Map(),
-        peers: new Map(),
-        expelled: new Set(),
-        rates: this.#ratesOf(zone),
-        signed: undefined,
-      });
-    }
+    this.#zones = new Map(config.zones.map((zone) => [zone.zone, this.#begun(zone, signers)]));
   }
 
-  #ratesOf({ zone, peers, params }: DirectoryZone): Rates {
-    return new Rates({
+  /**
+   * Follows another configuration of zones; a new one needs its signer, the others keep theirs. What a zone keeps
+   * is what its nodes, mixes and peers have told of whom it still lists.
+   */
+  configure(nowMs: number, zones: readonly DirectoryZone[], signers: ReadonlyMap<string, Signer>): void {
+    const known = this.#zones;
+    const begun = zones.filter(({ zone }) => !known.has(zone)).map((zone) => this.#begun(zone, signers));
+    for (const config of zones) {
+      const zone = known.get(config.zone);
+      if (zone) this.#follow(nowMs, zone, config);
+    }
+    const fresh = new Map(begun.map((zone) => [zone.config.zone, zone]));
+    this.#zones = new Map(zones.map(({ zone }) => [zone, (known.get(zone) ?? fresh.get(zone))!]));
+  }
+
+  #begun(config: DirectoryZone, signers: ReadonlyMap<string, Signer>): ServedZone {
+    const signer = signers.get(config.zone);
+    if (!signer) throw new Error(`no root key for zone ${config.zone}`);
+    return {
+      config,
+      signer,
+      descriptors: new Map(),
+      peers: new Map(),
+      expelled: new Map(),
+      // Since when the roster says so is not known: most likely for longer than this process lives.
+      drainsFrom: new Map(drainingOf(config).map((id) => [id, 0])),
+      rates: new Rates(this.#ratesOf(config)),
+      signed: undefined,
+    };
+  }
+
+  #follow(nowMs: number, zone: ServedZone, config: DirectoryZone): void {
+    const before = zone.config;
+    zone.config = config;
+    const keyOf = ({ roster }: DirectoryZone, id: string) => roster.find((node) => node.id === id)?.identityKey;
+    for (const held of [zone.descriptors, zone.expelled])
+      for (const id of held.keys()) if (keyOf(config, id) !== keyOf(before, id)) held.delete(id);
+    const rootKeyOf = ({ peers }: DirectoryZone, name: string) => peers.find((peer) => peer.zone === name)?.rootKey;
+    for (const name of zone.peers.keys())
+      if (rootKeyOf(config, name) !== rootKeyOf(before, name)) zone.peers.delete(name);
+    const draining = new Set(drainingOf(config));
+    for (const id of zone.drainsFrom.keys()) if (!draining.has(id)) zone.drainsFrom.delete(id);
+    const nextEpochMs = (Math.floor(nowMs / this.#epochMs) + 1) * this.#epochMs;
+    for (const id of draining) if (!zone.drainsFrom.has(id)) zone.drainsFrom.set(id, nextEpochMs);
+    zone.rates.configure(this.#ratesOf(config));
+  }
+
+  #ratesOf({ zone, peers, params }: DirectoryZone): RatesOptions {
+    return {
       zones: [zone, ...peers.map((peer) => peer.zone)],
       floor: params.meshCellsPerTick,
       ceiling: params.meshCellsPerTickMax ?? params.meshCellsPerTick,
       epochMs: this.#epochMs,
       clockSkewMs: CLOCK_SKEW_MS,
-    });
+    };
   }
 
   zones(): readonly DirectoryZone[] {
@@ -121,7 +160,7 @@ export class Directory {
     const verdict = verifyVerdict(Buffer.from(mix.identityKey, 'base64'), signed);
     if (!verdict || verdict.zone !== zoneName) return 'bad-signature';
     if (Math.abs(verdict.issuedAt - nowMs) > CLOCK_SKEW_MS) return 'stale';
-    zone.expelled.add(verdict.superpeer);
+    zone.expelled.set(verdict.superpeer, verdict.reason);
     return 'accepted';
   }
 
@@ -164,6 +203,27 @@ export class Directory {
     return zone && this.#consensus(nowMs, zone);
   }
 
+  /** What is known of every node of the zone's roster, signed: for the operator, who has to know more than the nodes do. */
+  nodes(nowMs: number, zoneName: string): CertifiedText | undefined {
+    const zone = this.#zones.get(zoneName);
+    if (!zone) return undefined;
+    const nodes = zone.config.roster.map(({ id, role }): NodeReport => {
+      const renewed = this.#renewed(nowMs, zone, id);
+      const empty = renewed?.empty;
+      return {
+        id,
+        role,
+        boot: zone.descriptors.get(id)?.descriptor.boot ?? null,
+        registered: renewed !== undefined,
+        draining: this.#drains(nowMs, zone, id),
+        ...(empty !== undefined && { empty }),
+        expelled: zone.expelled.get(id) ?? null,
+      };
+    });
+    const report: NodesText = { zone: zoneName, issuedAt: nowMs, nodes };
+    return zone.signer.sign(nowMs, 'herd-nodes-v1', JSON.stringify(report));
+  }
+
   /**
    * What a directory that has been up for `upMs` does not know yet. A consensus without nodes or peers that are only on
    * their way would make everybody close their links to them; what was signed before is good for a day.
@@ -182,11 +242,25 @@ export class Directory {
     return { registered: this.#alive(nowMs, zone).size, roster: zone.config.roster.length };
   }
 
+  /** Whether the node says so itself, at once; or the roster, from the epoch on after it began to. */
+  #drains(nowMs: number, zone: ServedZone, id: string): boolean {
+    if (nowMs >= (zone.drainsFrom.get(id) ?? Infinity)) return true;
+    return this.#renewed(nowMs, zone, id)?.draining === true;
+  }
+
+  /** A node's descriptor while it is renewed. */
+  #renewed(nowMs: number, zone: ServedZone, id: string): Descriptor | undefined {
+    const known = zone.descriptors.get(id);
+    return known && nowMs - known.receivedAt <= DESCRIPTOR_LIFETIME_MS ? known.descriptor : undefined;
+  }
+
   #alive(nowMs: number, zone: ServedZone): Map<string, Descriptor> {
-    const alive = [...zone.descriptors].filter(
-      ([id, { receivedAt }]) => nowMs - receivedAt <= DESCRIPTOR_LIFETIME_MS && !zone.expelled.has(id),
-    );
-    return new Map(alive.map(([id, { descriptor }]) => [id, descriptor]));
+    const alive = new Map<string, Descriptor>();
+    for (const id of zone.descriptors.keys()) {
+      const descriptor = zone.expelled.has(id) ? undefined : this.#renewed(nowMs, zone, id);
+      if (descriptor) alive.set(id, descriptor);
+    }
+    return alive;
   }
 
   /** Signs anew only when something in it has changed: the epoch, a node, its address. */
@@ -196,11 +270,12 @@ export class Directory {
     const alive = this.#alive(nowMs, zone);
     const nodes = config.roster
       .filter(({ id }) => alive.has(id))
-      .map(({ id, role, identityKey, draining }) => {
+      .map(({ id, role, identityKey }) => {
         const { endpoint, boot } = alive.get(id)!;
         const { link, circuit } = zone.descriptors.get(id)!.keys;
         const [linkKeys, circuitKeys] = [published(link), published(circuit)];
-        return { id, role, endpoint, identityKey, linkKeys, circuitKeys, boot, draining: draining === true };
+        const draining = this.#drains(nowMs, zone, id);
+        return { id, role, endpoint, identityKey, linkKeys, circuitKeys, boot, draining };
       });
     // Superpeers are not in the mesh, and nobody's to trust.
     const inMesh = config.roster.filter(({ role }) => role !== 'superpeer');
@@ -228,6 +303,9 @@ export class Directory {
 }
 
 const published = (keys: readonly KnownKey[]) => keys.map(({ key, from }) => ({ key, from }));
+function drainingOf({ roster }: DirectoryZone): string[] {
+  return roster.filter(({ draining }) => draining).map(({ id }) => id);
+}
 
 /** Channels of a zone: numbered through the superpeers by id, dealt to the mixes in turn, the next one standing by; the same whoever is up. */
 export function channelsOf(zone: DirectoryZone): ConsensusText['channels'] {

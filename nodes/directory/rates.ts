@@ -20,7 +20,8 @@ import type { ZoneDemand } from '../config/descriptor.ts';
  * The demand is worth following where a zone carries dozens of calls at once on a link; a smaller one names no
  * meshCellsPerTickMax, or a low one, and keeps a fixed rate.
  *
- * A directory that starts anew has forgotten the rates: the floor is in force until it decides again.
+ * A directory that starts anew, or whose floor or ceiling changes, has forgotten the rates: the floor is in force until
+ * it decides again.
  */
 const HEADROOM = 1.5;
 const QUIET_EPOCHS = 4;
@@ -55,15 +56,25 @@ export function rungs(floor: number, ceiling: number): number[] {
 }
 
 export class Rates {
-  readonly #options: RatesOptions;
-  readonly #rungs: readonly number[];
-  readonly #pairs: readonly Pair[];
+  #options: RatesOptions;
+  #rungs: readonly number[];
+  /** BOUNDED: one per zone of the options. */
+  #pairs: readonly Pair[] = [];
   #decidedIn = -1;
 
   constructor(options: RatesOptions) {
     this.#options = options;
     this.#rungs = rungs(options.floor, options.ceiling);
-    this.#pairs = options.zones.map((zone) => ({ zone, rung: 0, quietEpochs: 0, entries: [] }));
+    this.configure(options);
+  }
+
+  /** Follows other options: the rates towards zones that stay are kept, unless they would be on another ladder. */
+  configure(options: RatesOptions): void {
+    const isSameLadder = options.floor === this.#options.floor && options.ceiling === this.#options.ceiling;
+    const known = new Map(isSameLadder ? this.#pairs.map((pair) => [pair.zone, pair]) : []);
+    this.#options = options;
+    this.#rungs = rungs(options.floor, options.ceiling);
+    this.#pairs = options.zones.map((zone) => known.get(zone) ?? { zone, rung: 0, quietEpochs: 0, entries: [] });
   }
 
   /** Decides in the second half of each epoch, once, from the newest reports of all nodes of the mesh. */

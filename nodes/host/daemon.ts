@@ -1,10 +1,9 @@
-import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import type { Registry } from 'prom-client';
-import { nodeTag, type View } from '../config/consensus.ts';
-import { signDescriptor, type ZoneDemand } from '../config/descriptor.ts';
+import type { View } from '../config/consensus.ts';
+import type { ZoneDemand } from '../config/descriptor.ts';
 import { parseConfig, parseSeed, type RelayConfig, relayConfig } from '../config/node.ts';
 import { signVerdict } from '../config/verdict.ts';
 import {
@@ -14,7 +13,6 @@ import {
   type KeyKind,
   type KeySeeds,
   type NodeKeys,
-  type NumberedPair,
   nodeKeys,
   wipe,
   wipeSeeds,
@@ -25,6 +23,7 @@ import { KeyFolder } from './key-folder.ts';
 import { log } from './log.ts';
 import { keyNumbersGauge, nodeRegistry } from './metrics.ts';
 import type { PlaneData } from './plane.ts';
+import { Registration } from './registration.ts';
 import { Stats } from './stats.ts';
 
 /** The control side that all daemons share: configuration, directory, probes, metrics, and the plane's thread. */
@@ -34,17 +33,19 @@ const CONFIG_FILE = `${FOLDER}/config/node.json`;
 const KEYS_FOLDER = `${FOLDER}/keys`;
 const VIEW_INTERVAL_MS = 3_000;
 const RETRY_MS = 1_000;
-/** A node renews its descriptor six times before the directory forgets it. */
-const PUBLISH_INTERVAL_MS = 10_000;
 /** A plane whose last tick is older than this is stuck: liveness fails and the kubelet restarts it. */
 const STUCK_SECONDS = 5;
+/** How often a node that ends looks whether it may. */
+const EMPTY_INTERVAL_MS = 250;
+/** Longer than anybody waits for a node; a timer holds at most 24 days. */
+const GRACE_SECONDS_MAX = 86_400;
 
 export function readConfigFile(): string {
   return readFileSync(CONFIG_FILE, 'utf8');
 }
 
-export function readConfig<T>(schema: Parameters<typeof parseConfig<T>>[0]): T {
-  return parseConfig(schema, readConfigFile(), CONFIG_FILE);
+export function readConfig<T>(schema: Parameters<typeof parseConfig<T>>[0], text = readConfigFile()): T {
+  return parseConfig(schema, text, CONFIG_FILE);
 }
 
 export function readSeed(name: string): Buffer {
@@ -161,6 +162,33 @@ export function untilSignalled(): AbortSignal {
   return controller.signal;
 }
 
+/**
+ * As untilSignalled, for who carries others' traffic: on SIGTERM it goes on until it is empty or the grace is over; a
+ * second one ends it.
+ */
+function untilDrained(graceMs: number, isEmpty: () => boolean, drain: () => void): AbortSignal {
+  const controller = new AbortController();
+  const end = () => {
+    controller.abort();
+    process.exit(0);
+  };
+  process.once('SIGINT', end);
+  process.once('SIGTERM', () => {
+    log('info', 'draining', { graceSeconds: graceMs / 1000 });
+    process.once('SIGTERM', end);
+    drain();
+    setTimeout(end, graceMs);
+    setInterval(() => isEmpty() && end(), EMPTY_INTERVAL_MS);
+  });
+  return controller.signal;
+}
+
+function readGraceMs(): number {
+  const seconds = Number(process.env.HERD_GRACE_SECONDS ?? 45);
+  if (seconds >= 0 && seconds <= GRACE_SECONDS_MAX) return seconds * 1000;
+  throw new Error(`the environment variable HERD_GRACE_SECONDS must be a number from 0 to ${GRACE_SECONDS_MAX}`);
+}
+
 /** A daemon that fails to start says so in one line and exits 1. */
 export async function main(start: () => Promise<void>): Promise<void> {
   try {
@@ -222,71 +250,38 @@ function followKeys(
   );
 }
 
-const published = (keys: readonly NumberedPair[]) =>
-  keys.map(({ number, pair }) => ({ number, key: pair.publicKey.toString('base64') }));
-
-/** Mix, rendezvous and superpeer: register with the directory, run the plane, follow the consensus. */
+/** Mix, rendezvous and superpeer: register with the directory, run the plane, follow the consensus, drain at the end. */
 export async function runRelay(plane: URL): Promise<void> {
   const config = readConfig<RelayConfig>(relayConfig);
   const address = process.env.POD_IP;
   if (!address) throw new Error('the environment variable POD_IP must hold the address that others reach this node at');
+  const graceMs = readGraceMs();
   const seed = readSeed('identity');
   const identity = new Identity(seed);
   const folder = keyFolder(KEY_KINDS);
   const seeds = folder.read() ?? derivedSeeds(seed);
-  let keys = nodeKeys(seeds);
-  const signal = untilSignalled();
   const stats = new Stats();
-  let listed = false;
-  const registry = await serveProbes(config.metrics.port, config, stats, () => listed && stats.get('links_up') > 0);
-  keyNumbersGauge(registry, () => keys);
-  const boot = randomBytes(4).readUInt32BE();
-  let demand: ZoneDemand[] | undefined;
-  const descriptor = () => ({
-    zone: config.zone,
-    id: config.id,
-    endpoint: `${address}:${config.listen.port}`,
-    linkKeys: published(keys.link),
-    circuitKeys: published(keys.circuit),
-    boot,
-    issuedAt: Date.now(),
-    ...(demand && { demand }),
-  });
-  let told = '';
-  void repeat(
-    signal,
-    (error) => log('warn', 'not registered with the directory', { reason: error.message }),
-    RETRY_MS,
-    async () => {
-      const result = await publish(config.directory.url, config.zone, 'nodes', signDescriptor(identity, descriptor()));
-      if (result !== told) log(result === 'accepted' ? 'info' : 'warn', 'registration', { result });
-      told = result;
-      return result === 'accepted' ? PUBLISH_INTERVAL_MS : RETRY_MS;
-    },
-  );
-  const tag = nodeTag(config.zone, identity.publicKey);
-  const isListed = (view: View) => view.own.nodes.some((node) => node.tag === tag && node.boot === boot);
-  const first = await firstView(config, isListed);
+  const isEmpty = () => stats.get('places_taken') === 0;
+  const endpoint = `${address}:${config.listen.port}`;
+  const registration = new Registration(config, endpoint, identity, nodeKeys(seeds), isEmpty);
+  const signal = untilDrained(graceMs, isEmpty, () => registration.drain());
+  let newest: (() => View) | undefined;
+  const isListed = () => newest !== undefined && registration.listedIn(newest()) !== undefined;
+  const isReady = () => isListed() && stats.get('links_up') > 0;
+  const registry = await serveProbes(config.metrics.port, config, stats, isReady);
+  keyNumbersGauge(registry, () => registration.keys);
+  void registration.renew(signal, () => newest?.());
+  const first = await firstView(config, (view) => registration.listedIn(view) !== undefined);
   const worker = startPlane(plane, config, { seed, keys: seeds }, first, stats);
   wipe(seed);
   wipeSeeds(seeds);
   followKeys(folder, worker, signal, (changed) => {
-    keys = changed;
+    registration.keys = changed;
   });
   worker.on('message', (message: { demand?: ZoneDemand[]; expelled?: { superpeer: string; reason: string } }) => {
-    demand = message.demand ?? demand;
+    registration.demand = message.demand ?? registration.demand;
     if (message.expelled) void denounce(config, identity, signal, message.expelled);
   });
-  const newest = followConsensus(config, first, worker, signal);
-  listed = true;
-  void repeat(
-    signal,
-    () => {},
-    RETRY_MS,
-    async () => {
-      listed = isListed(newest());
-      return RETRY_MS;
-    },
-  );
+  newest = followConsensus(config, first, worker, signal);
   log('info', 'running', { role: config.role, zone: config.zone });
 }

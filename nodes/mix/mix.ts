@@ -18,6 +18,7 @@ import {
   AUDIT_BYTES,
   C1_BYTES,
   C2_BYTES,
+  CIRCUITS_MAX,
   CONTROL_BYTES,
   COUNTER_BYTES,
   DETACHED_BYTES,
@@ -68,6 +69,12 @@ const ATTACH_PER_TICK_MAX = 16;
 /** Circuits that are over and whose rendezvous has not said so; and how long it is given to. */
 const ENDED_MAX = 16_384;
 const ENDED_AGAIN_US = SECOND_US;
+/**
+ * A half-circuit that another has replaced stays for so long, whether a call is on it or not: news that its rendezvous
+ * drains takes 8 s to the farthest end of a call (5 s between directories, 3 s to their nodes), and the call a few round
+ * trips to find its new way.
+ */
+const CIRCUIT_OVERLAP_US = 12 * SECOND_US;
 /** A round's sequence numbers come as 7 bits: what is further off than this is not the number of this client. */
 const SEQUENCE_SPAN = MANIFEST_SEQUENCE_MASK + 1;
 
@@ -119,7 +126,9 @@ interface PendingAttach {
   readonly link: Link<MixPeer>;
   readonly handle: number;
   readonly session: string;
+  /** Of the attachment, or of the half-circuit where that is asked for alone. */
   readonly number: number;
+  readonly alone: boolean;
   readonly firstSequence: number;
   readonly rendezvousTag: string;
   readonly circuit: number;
@@ -156,7 +165,7 @@ export class Mix implements Machine {
   readonly #sessions = new Map<string, Session>();
   /** BOUNDED: as #sessions. */
   readonly #parties = new Map<Party, Session>();
-  /** By rendezvous tag and circuit. BOUNDED: ATTACHMENTS_MAX per session. */
+  /** By rendezvous tag and circuit. BOUNDED: CIRCUITS_MAX per session. */
   readonly #circuits = new Map<string, { session: Session; number: number }>();
   /** By line: where a party's line leads. BOUNDED: one per channel. */
   readonly #lines = new Map<Line, Channel>();
@@ -397,10 +406,11 @@ export class Mix implements Machine {
     const { state, payload } = read;
     const session = payload.toString('hex', 0, SESSION_BYTES);
     const number = payload[SESSION_BYTES]!;
+    const alone = payload[SESSION_BYTES + 1] === 1;
     const tagAt = SESSION_BYTES + 4;
     const rendezvousTag = payload.toString('hex', tagAt, tagAt + NODE_TAG_BYTES);
     const firstSequence = payload.readUInt32BE(tagAt + NODE_TAG_BYTES);
-    if (number >= ATTACHMENTS_MAX) return drops.add('bad_handshake');
+    if (number >= (alone ? CIRCUITS_MAX : ATTACHMENTS_MAX)) return drops.add('bad_handshake');
     if (this.#isRefused(now, session) || (entry && this.#isRefused(now, `${session} ${entry.superpeer}`)))
       return drops.add('refused');
     const circuit = this.#mesh.isUp(rendezvousTag) ? this.#mesh.openCircuit(rendezvousTag) : undefined;
@@ -414,6 +424,7 @@ export class Mix implements Machine {
       handle,
       session,
       number,
+      alone,
       firstSequence,
       rendezvousTag,
       circuit,
@@ -451,6 +462,7 @@ export class Mix implements Machine {
       return drops.add('unknown_circuit');
     }
     this.#pending.delete(key);
+    if (pending.alone) return this.#renewCircuit(now, pending, answer, outbox);
     const { number, entry, link } = pending;
     const channel = entry?.channel ?? this.#directChannel(now, link);
     const session = this.#sessions.get(pending.session) ?? new Session(now, pending.session);
@@ -467,10 +479,7 @@ export class Mix implements Machine {
       if (session.isEmpty) this.#end(now, session);
       return;
     }
-    const payload = Buffer.alloc(COUNTER_BYTES + answer.length);
-    payload.writeUInt32BE(channel.down + 1);
-    answer.copy(payload, COUNTER_BYTES);
-    const a2 = pending.state.write(payload, draw(this.#options.entropy, KEY_BYTES))!;
+    this.#sendAttached(pending, { channel, slot }, answer, offset, outbox);
     const place = { session, number, channel, slot };
     const { mix } = this.#geometry;
     const keys = pending.state.split();
@@ -480,14 +489,43 @@ export class Mix implements Machine {
     channel.attachments[slot] = attachment;
     session.attachments[number] = attachment;
     session.party.places[number] = { line: channel.line, heardAt: now, hears: true };
-    this.#replaceCircuit(session, number, tag, id);
+    this.#replaceCircuit(now, session, number, tag, id);
     session.announce();
+  }
+
+  /** A half-circuit of a client that is attached already, beside the one before: its attachment goes on as it was. */
+  #renewCircuit(now: Micros, pending: PendingAttach, answer: Buffer, outbox: PacketRing): void {
+    const { number, entry, link, rendezvousTag, circuit } = pending;
+    const session = this.#sessions.get(pending.session);
+    const attachment = session?.attachments[number % ATTACHMENTS_MAX];
+    const channel = link.peer.kind === 'client' ? link.peer.channel : entry?.channel;
+    const offset = attachment && attachment.channel === channel ? this.#links.reserve(link, outbox) : -1;
+    if (!session || !attachment || offset < 0) {
+      this.#endCircuit(rendezvousTag, circuit);
+      return this.#options.drops.add('not_attached');
+    }
+    this.#sendAttached(pending, attachment, answer, offset, outbox);
+    this.#replaceCircuit(now, session, number, rendezvousTag, circuit);
+    session.announce();
+  }
+
+  #sendAttached(
+    { state, entry, handle, link }: PendingAttach,
+    { channel, slot }: { readonly channel: Channel; readonly slot: number },
+    answer: Buffer,
+    offset: number,
+    outbox: PacketRing,
+  ): void {
+    const payload = Buffer.alloc(COUNTER_BYTES + answer.length);
+    payload.writeUInt32BE(channel.down + 1);
+    answer.copy(payload, COUNTER_BYTES);
+    const a2 = state.write(payload, draw(this.#options.entropy, KEY_BYTES))!;
     const { bytes } = outbox;
     const headerBytes = entry ? 8 : 4;
     bytes[offset] = MESSAGE_KIND.attached;
     bytes[offset + 1] = slot;
     bytes.writeUInt16BE(channel.id, offset + 2);
-    if (entry) bytes.writeUInt32BE(pending.handle, offset + 4);
+    if (entry) bytes.writeUInt32BE(handle, offset + 4);
     a2.copy(bytes, offset + headerBytes);
     this.#links.send(link, outbox, headerBytes + a2.length);
   }
@@ -501,11 +539,25 @@ export class Mix implements Machine {
     return channel;
   }
 
-  #replaceCircuit(session: Session, number: number, rendezvousTag: string, id: number): void {
-    const before = session.circuits[number];
+  #replaceCircuit(now: Micros, session: Session, number: number, rendezvousTag: string, id: number): void {
+    const { circuits } = session;
+    const before = circuits[number];
     if (before) this.#destroy(before);
-    session.circuits[number] = { rendezvousTag, id, spoken: new ReplayWindow(), stands: true };
+    const spoken = new ReplayWindow();
+    circuits[number] = { rendezvousTag, id, spoken, stands: true, supersededAt: undefined };
     this.#circuits.set(`${rendezvousTag}/${id}`, { session, number });
+    const other = circuits[(number + ATTACHMENTS_MAX) % CIRCUITS_MAX];
+    if (other) other.supersededAt = now;
+  }
+
+  /** Half-circuits that others have replaced: a call may have been on them until it found the new way. */
+  #endSuperseded(now: Micros, session: Session): void {
+    for (const [number, circuit] of session.circuits.entries()) {
+      if (circuit?.supersededAt === undefined || now - circuit.supersededAt <= CIRCUIT_OVERLAP_US) continue;
+      this.#destroy(circuit);
+      session.circuits[number] = undefined;
+      session.announce();
+    }
   }
 
   #destroy({ rendezvousTag, id, stands }: { rendezvousTag: string; id: number; stands: boolean }): void {
@@ -886,6 +938,7 @@ export class Mix implements Machine {
     }
     this.#tellEnded(now);
     for (const session of this.#sessions.values()) {
+      this.#endSuperseded(now, session);
       for (const attachment of session.attachments) {
         if (attachment && now - attachment.heardAt > CLIENT_SILENCE_US) this.#detach(now, attachment);
       }

@@ -18,7 +18,12 @@ export interface Circuit {
   readonly spoken: ReplayWindow;
   /** False once the rendezvous has forgotten it. */
   stands: boolean;
+  /** When another one was made in its place: it ends a while later. */
+  supersededAt: Micros | undefined;
 }
+
+/** Two for each attachment, n and n + 4: the one is there before the other goes. The first choice of rendezvous is 0's. */
+const CIRCUIT_ORDER = [0, 4, 2, 6, 1, 5, 3, 7] as const;
 
 export class Session {
   /** Drawn by the client, in hex. */
@@ -26,7 +31,7 @@ export class Session {
   readonly party = new Party();
   /** By number, as in `party.places`. BOUNDED: ATTACHMENTS_MAX. */
   readonly attachments: (Attachment | undefined)[] = [];
-  /** By number; a circuit outlives its attachment. BOUNDED: ATTACHMENTS_MAX. */
+  /** By number; a circuit outlives its attachment. BOUNDED: CIRCUITS_MAX. */
   readonly circuits: (Circuit | undefined)[] = [];
   /** Highest counter of a signal. */
   signalled = -1;
@@ -52,9 +57,10 @@ export class Session {
     return mask;
   }
 
-  /** Tag of the rendezvous that its calls go over: that of the first circuit that stands. */
+  /** Tag of the rendezvous that its calls go over: that of the first circuit that stands and is to stay. */
   get leadsTo(): string | undefined {
-    return this.circuits.find((circuit) => circuit?.stands)?.rendezvousTag;
+    const inOrder = CIRCUIT_ORDER.map((number) => this.circuits[number]);
+    return inOrder.find((circuit) => circuit?.stands && circuit.supersededAt === undefined)?.rendezvousTag;
   }
 
   get isEmpty(): boolean {

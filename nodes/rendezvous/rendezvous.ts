@@ -1,5 +1,5 @@
-import { lists, type ScheduledKey, type View } from '../config/consensus.ts';
-import { cookieOf } from '../config/contact.ts';
+import { type Consensus, lists, type ScheduledKey, type View } from '../config/consensus.ts';
+import { cookieOf, rendezvousOf } from '../config/contact.ts';
 import type { ZoneDemand } from '../config/descriptor.ts';
 import type { DropCounters } from '../core/drop.ts';
 import { draw, type Entropy, type Machine } from '../core/machine.ts';
@@ -51,6 +51,8 @@ const CALLS_PER_CLIENT_MAX = 8;
 const RING_PAUSE_US = SECOND_US / 6;
 /** Who has not called for this long does not wait to ring. */
 const RING_TURN_US = SECOND_US / 2;
+/** A rendezvous that a call is to go to is asked so often until the callee answers there. */
+const JOIN_AGAIN_US = SECOND_US / 5;
 /** A client that has spoken in a call this recently is busy. */
 const BUSY_US = SECOND_US;
 
@@ -75,6 +77,12 @@ interface Registration {
   rungAt: Micros;
 }
 
+/** A call's way to another rendezvous. */
+interface Leg {
+  readonly tag: string;
+  readonly id: number;
+}
+
 /** One client's end of a call. */
 interface Call {
   readonly registration: Registration;
@@ -82,10 +90,15 @@ interface Call {
   /** E1 of the SETUP: a repeated one is not a second call, and one that comes by another way is the same call. */
   readonly firstMessage: Buffer;
   /** The other end: a leg to another rendezvous, or a client of this one. */
-  peer:
-    | { readonly kind: 'nobody' }
-    | { readonly kind: 'leg'; readonly tag: string; readonly id: number }
-    | { readonly kind: 'here'; readonly call: Call };
+  peer: { readonly kind: 'nobody' } | ({ readonly kind: 'leg' } & Leg) | { readonly kind: 'here'; readonly call: Call };
+  /** The leg before, on which cells may still come: they are taken. */
+  former: Leg | undefined;
+  /** To another rendezvous of the callee, whose present one drains. It is the leg as soon as the callee is heard on it. */
+  next: Leg | undefined;
+  /** When the callee was last asked for over `next`. */
+  joinedAt: Micros;
+  /** The callee's cookie, in a call that the client has placed. */
+  readonly calleeCookie: Buffer | undefined;
   /** When a cell of either end last came. */
   heardAt: Micros;
   /** When the client itself last said something in it. */
@@ -125,6 +138,8 @@ export class Rendezvous implements Machine {
   readonly #legs = new Map<string, Call>();
   /** BOUNDED: CALLS_MAX. */
   readonly #calls = new Set<Call>();
+  /** Rendezvous that drain, by tag, and the consensus of their zone. BOUNDED: by the view. */
+  #draining = new Map<string, Consensus>();
   /** Calls on the link to each rendezvous. BOUNDED: by the consensus. */
   readonly #carried = new Map<string, number>();
   /** By tag: the boot of each mesh node whose circuits and legs are held. */
@@ -156,6 +171,7 @@ export class Rendezvous implements Machine {
     const opening = nodes.filter(({ tag }) => initiates(tag, this.#own.tag));
     this.#meshPeers = new Map(opening.map(({ tag, linkKeys }) => [tag, linkKeys]));
     this.#forgetRestarted(new Map(nodes.map((node) => [node.tag, node.boot])));
+    this.#draining = drainingOf(view);
     const mixes = view.own.nodes.filter(({ role }) => role === 'mix');
     this.#ownMixes = new Set(mixes.map(({ tag }) => tag));
     this.#mesh.update(now, view, (node) => ({ kind: 'mesh', tag: node.tag }));
@@ -197,7 +213,10 @@ export class Rendezvous implements Machine {
       this.#mesh.attach(link.peer.tag, link);
       this.#message(now, link.peer.tag, inbox.bytes, this.#links.plainOffset, this.#links.plainLength);
     }
-    for (const call of this.#calls) if (now - call.heardAt > LEG_SILENCE_US) this.#forget(call);
+    for (const call of this.#calls) {
+      if (now - call.heardAt > LEG_SILENCE_US) this.#forget(call);
+      else this.#leaveDraining(now, call);
+    }
     this.#links.tick(now, outbox, () => {});
     this.#mesh.tick(now, outbox);
   }
@@ -325,7 +344,7 @@ export class Rendezvous implements Machine {
       const peer: Call['peer'] = { kind: 'leg', tag: target, id };
       // The same call by another way: the way before is forgotten.
       if (call) this.#rejoin(call, peer);
-      else call = this.#begin(now, registration, number, firstMessage, peer);
+      else call = this.#begin(now, registration, number, firstMessage, peer, cookie);
       if (!call) return drops.add('table_full');
     }
     this.#heard(now, call);
@@ -353,7 +372,7 @@ export class Rendezvous implements Machine {
       if (!other) return drops.add('table_full');
     }
     if (!call) {
-      call = this.#begin(now, caller, number, firstMessage, { kind: 'here', call: other });
+      call = this.#begin(now, caller, number, firstMessage, { kind: 'here', call: other }, cookie);
       if (!call) return drops.add('table_full');
     }
     if (call.peer.kind !== 'here' || call.peer.call !== other) this.#rejoin(call, { kind: 'here', call: other });
@@ -368,7 +387,10 @@ export class Rendezvous implements Machine {
     const firstMessage = body.subarray(COOKIE_BYTES, COOKIE_BYTES + E1_BYTES);
     const peer: Call['peer'] = { kind: 'leg', tag, id };
     let call = this.#legs.get(`${tag}/${id}`);
-    if (!call) {
+    if (call) {
+      // The caller has come back to the leg before.
+      if (call.peer.kind !== 'leg' || !isSame(call.peer, peer)) this.#rejoin(call, peer);
+    } else {
       const registration = this.#registered.get(body.toString('hex', 0, COOKIE_BYTES));
       // Silence is the one answer to a caller who cannot be put through, whatever the reason: it tells a stranger nothing.
       if (!registration) return drops.add('unknown_cookie');
@@ -403,7 +425,37 @@ export class Rendezvous implements Machine {
     const call = this.#legs.get(`${tag}/${id}`);
     if (!call) return this.#options.drops.add('unknown_circuit');
     this.#heard(now, call);
+    if (call.next && isSame(call.next, { tag, id })) this.#rejoin(call, { kind: 'leg', tag, id });
     this.#deliver(call, body.subarray(0, this.#geometry.relayPlain));
+  }
+
+  /**
+   * A call to a rendezvous that drains goes to another one of the callee, without a word of the caller: SETUP would cost
+   * him a frame. It stays on the old leg until the callee, who is rung there and is in the call already, is heard.
+   */
+  #leaveDraining(now: Micros, call: Call): void {
+    const { peer, calleeCookie, registration, number, firstMessage } = call;
+    if (!calleeCookie || peer.kind !== 'leg' || now - call.joinedAt < JOIN_AGAIN_US) return;
+    const consensus = this.#draining.get(peer.tag);
+    // Who has not spoken lately may have gone elsewhere himself; who has not been answered says SETUP.
+    if (!consensus || !call.established || now - call.spokenAt > BUSY_US) return;
+    const [target] = rendezvousOf(calleeCookie, consensus);
+    if (!target || target.draining) return;
+    call.joinedAt = now;
+    if (target.tag === this.#own.tag)
+      return this.#setupHere(now, registration, number, call, calleeCookie, firstMessage);
+    const leg = this.#nextLeg(call, target.tag);
+    if (leg) this.#mesh.queue(leg.tag, MESH_COMMAND.join, leg.id, Buffer.concat([calleeCookie, firstMessage]));
+  }
+
+  #nextLeg(call: Call, tag: string): Leg | undefined {
+    if (call.next?.tag === tag) return call.next;
+    const id = this.#roomTo(tag, call) ? this.#mesh.openCircuit(tag) : undefined;
+    if (id === undefined) return undefined;
+    this.#dropLeg(call.next);
+    call.next = { tag, id };
+    this.#legs.set(`${tag}/${id}`, call);
+    return call.next;
   }
 
   /** A cell of a client that is in a call goes to the other side as it is. */
@@ -456,6 +508,7 @@ export class Rendezvous implements Machine {
     number: number,
     firstMessage: Buffer,
     peer: Call['peer'],
+    calleeCookie?: Buffer,
   ): Call | undefined {
     if (this.#calls.size >= CALLS_MAX || registration.calls.size >= CALLS_PER_CLIENT_MAX) return undefined;
     const message = Buffer.from(firstMessage);
@@ -464,6 +517,10 @@ export class Rendezvous implements Machine {
       number,
       firstMessage: message,
       peer: NOBODY,
+      former: undefined,
+      next: undefined,
+      joinedAt: 0,
+      calleeCookie: calleeCookie && Buffer.from(calleeCookie),
       heardAt: now,
       spokenAt: 0,
       rungAt: 0,
@@ -475,19 +532,33 @@ export class Rendezvous implements Machine {
     return call;
   }
 
+  /** What is under way on the leg before still arrives: a call that finds another way loses nothing by it. */
   #rejoin(call: Call, peer: Call['peer']): void {
-    this.#unjoin(call);
+    this.#dropLeg(call.former);
+    this.#dropLeg(call.next);
+    call.next = undefined;
+    call.former = call.peer.kind === 'leg' ? call.peer : undefined;
+    if (call.former) this.#carry(call.former.tag, -1);
     call.peer = peer;
     if (peer.kind !== 'leg') return;
     this.#legs.set(`${peer.tag}/${peer.id}`, call);
-    this.#carried.set(peer.tag, (this.#carried.get(peer.tag) ?? 0) + 1);
+    this.#carry(peer.tag, 1);
   }
 
-  #unjoin({ peer }: Call): void {
-    if (peer.kind !== 'leg' || !this.#legs.delete(`${peer.tag}/${peer.id}`)) return;
-    const left = this.#carried.get(peer.tag)! - 1;
-    if (left > 0) this.#carried.set(peer.tag, left);
-    else this.#carried.delete(peer.tag);
+  #unjoin(call: Call): void {
+    this.#rejoin(call, NOBODY);
+    this.#dropLeg(call.former);
+    call.former = undefined;
+  }
+
+  #dropLeg(leg: Leg | undefined): void {
+    if (leg) this.#legs.delete(`${leg.tag}/${leg.id}`);
+  }
+
+  #carry(tag: string, more: number): void {
+    const calls = (this.#carried.get(tag) ?? 0) + more;
+    if (calls > 0) this.#carried.set(tag, calls);
+    else this.#carried.delete(tag);
   }
 
   /** Whether the link takes one more call: its rate is not raised for one (WIRE.md 4). */
@@ -506,7 +577,8 @@ export class Rendezvous implements Machine {
     if (registration.calls.get(number) === call) registration.calls.delete(number);
     this.#unjoin(call);
     this.#unregister(registration);
-    if (peer.kind === 'here') this.#forget(peer.call);
+    // Unless that one has found another way.
+    if (peer.kind === 'here' && peer.call.peer.kind === 'here' && peer.call.peer.call === call) this.#forget(peer.call);
   }
 
   /** A node that has restarted or left knows nothing of its circuits and legs, and will use their ids again. */
@@ -516,8 +588,17 @@ export class Rendezvous implements Machine {
       // The new process may have been faster than the news of it.
       return before !== after && !isOfNewProcess(id, before, after);
     };
+    const isOver = (leg: Leg | undefined) => leg !== undefined && isGone(leg.tag, leg.id);
     for (const call of this.#calls) {
-      if (call.peer.kind === 'leg' && isGone(call.peer.tag, call.peer.id)) this.#rejoin(call, NOBODY);
+      if (call.peer.kind === 'leg' && isOver(call.peer)) this.#rejoin(call, NOBODY);
+      if (isOver(call.former)) {
+        this.#dropLeg(call.former);
+        call.former = undefined;
+      }
+      if (isOver(call.next)) {
+        this.#dropLeg(call.next);
+        call.next = undefined;
+      }
     }
     for (const circuit of this.#circuits.values()) if (isGone(circuit.mixTag, circuit.id)) this.#remove(circuit);
     this.#boots = boots;
@@ -530,6 +611,19 @@ export class Rendezvous implements Machine {
     const call = this.#legs.get(`${tag}/${id}`);
     if (call) this.#forget(call);
   }
+}
+
+function isSame(a: Leg, b: Leg): boolean {
+  return a.tag === b.tag && a.id === b.id;
+}
+
+function drainingOf({ own, peers }: View): Map<string, Consensus> {
+  const draining = new Map<string, Consensus>();
+  for (const consensus of [own, ...peers]) {
+    for (const { role, draining: drains, tag } of consensus.nodes)
+      if (role === 'rendezvous' && drains && !draining.has(tag)) draining.set(tag, consensus);
+  }
+  return draining;
 }
 
 function callCarrying({ calls }: Registration, firstMessage: Buffer): Call | undefined {

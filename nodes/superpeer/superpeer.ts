@@ -269,15 +269,21 @@ export class Superpeer implements Machine {
     const slot = channel?.slots[slotIndex];
     const offset = slot && link ? this.#links.reserve(link, outbox) : -1;
     if (!slot || !link || link.peer.kind !== 'client' || offset < 0) return drops.add('not_attached');
-    this.#vacate(link.peer);
+    // Who is there already has got another half-circuit and goes on sending.
+    if (slot.link !== link) this.#place(link, link.peer, channel!, slotIndex);
+    message.copy(outbox.bytes, offset, 0, 4);
+    message.copy(outbox.bytes, offset + 4, 8);
+    this.#links.send(link, outbox, 4 + A2_BYTES);
+  }
+
+  #place(link: Link<Peer>, peer: ClientPeer, channel: SuperpeerChannel, index: number): void {
+    const slot = channel.slots[index]!;
+    this.#vacate(peer);
     if (slot.link && slot.link.peer.kind === 'client') this.#vacate(slot.link.peer);
     this.#abandoned.delete(link);
     slot.link = link;
     slot.window = new ReplayWindow();
-    link.peer.place = { channel: channel!, slot: slotIndex };
-    message.copy(outbox.bytes, offset, 0, 4);
-    message.copy(outbox.bytes, offset + 4, 8);
-    this.#links.send(link, outbox, 4 + A2_BYTES);
+    peer.place = { channel, slot: index };
   }
 
   /** Clients that the mix does not have: they are in no round any more. */

@@ -48,6 +48,8 @@ export const ASSIGNMENT_MODES = ['augment', 'ranking', 'random', 'paper'] as con
 export type AssignmentMode = (typeof ASSIGNMENT_MODES)[number];
 /** Attachments of one client at most: bits of a grant. */
 export const ATTACHMENTS_MAX = 4;
+/** Half-circuits of a session: n and n + 4 are attachment n's, so that one can be made before the other goes. */
+export const CIRCUITS_MAX = 2 * ATTACHMENTS_MAX;
 /** Bit of a grant beside those of the attachments. */
 export const GRANT_REFUSED = 0x80;
 /** Bits of a signal's first byte: the client wants a channel; from the shift on one for each attachment given up because nothing opened on it. */
@@ -90,7 +92,7 @@ export const E1_BYTES = handshakeBytes('IK', 0) + E1_TIME_BYTES;
 export const E2_BYTES = handshakeBytes('IK', 1);
 export const C1_BYTES = handshakeBytes('IK', 0);
 export const C2_BYTES = handshakeBytes('IK', 1);
-/** session 16, number 1, zero 3, tag 8, first s 4. */
+/** session 16, number 1, alone 1, zero 2, tag 8, first s 4. */
 export const A1_PAYLOAD_BYTES = SESSION_BYTES + 4 + NODE_TAG_BYTES + COUNTER_BYTES + C1_BYTES;
 export const A1_BYTES = handshakeBytes('NK', 0) + A1_PAYLOAD_BYTES;
 export const A2_BYTES = handshakeBytes('NK', 1) + COUNTER_BYTES + C2_BYTES;
@@ -164,6 +166,7 @@ for (const geometry of Object.values(GEOMETRY)) {
     'the largest round fits a datagram',
   );
 }
+assert(CIRCUITS_MAX <= 8, 'every half-circuit has a bit in a control cell');
 assert(ATTACHMENTS_MAX <= HEARD_MISSED_SHIFT, 'both bits of every attachment fit a byte');
 assert(CLIENTS_PER_CHANNEL_MAX < SIGNAL_SLOT_NONE, 'every slot has a number of its own');
 assert(CLIENTS_PER_CHANNEL_MAX <= (DETACHED_BYTES - 4) * 8, 'every slot has a bit of its own');

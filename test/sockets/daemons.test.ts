@@ -80,16 +80,16 @@ describe('daemons on sockets', { skip: process.getuid?.() !== 0 && 'needs root f
       [...deployment.metrics(id).matchAll(/^herd_\w+_key_number\{.*\} (\d+)$/gm)].map(([, number]) => Number(number));
     const relays = deployment.daemons.filter(({ role }) => role !== 'client' && role !== 'directory');
     const listed = (keys: number) => async () => {
-      const nodes = deployment.nodes('eu');
+      const nodes = deployment.listed(deployment.zones[0]!);
       const counts = nodes.flatMap(({ linkKeys, circuitKeys }) => [linkKeys.length, circuitKeys.length]);
       return nodes.length === relays.length && counts.every((count) => count === keys);
     };
-    const before = deployment.nodes('eu');
+    const before = deployment.listed(deployment.zones[0]!);
     const recording = record('anna', 2 * SECONDS);
     await sleep(UNDISTURBED_MS);
     deployment.addKeys(2);
     await until('every node has two keys in the consensus', listed(2));
-    for (const { linkKeys } of deployment.nodes('eu')) {
+    for (const { linkKeys } of deployment.listed(deployment.zones[0]!)) {
       const [first, second] = linkKeys;
       assert.equal(first!.from, 0);
       assert(second!.from > Date.now() + 900_000 && second!.from <= Date.now() + 1_800_000, `${second!.from}`);
@@ -102,7 +102,7 @@ describe('daemons on sockets', { skip: process.getuid?.() !== 0 && 'needs root f
     const old = new Set(
       before.flatMap(({ linkKeys, circuitKeys }) => [...linkKeys, ...circuitKeys]).map(({ key }) => key),
     );
-    for (const { linkKeys, circuitKeys } of deployment.nodes('eu'))
+    for (const { linkKeys, circuitKeys } of deployment.listed(deployment.zones[0]!))
       for (const { key } of [...linkKeys, ...circuitKeys]) assert(!old.has(key), 'a new key');
     deployment.startClient('dora', deployment.zones[0]!);
     await attached('dora');

@@ -15,6 +15,8 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { ConsensusText, NodeRole, ViewText, ZoneParams } from '../../nodes/config/consensus.ts';
+import type { DirectoryConfig } from '../../nodes/config/node.ts';
+import type { NodesText } from '../../nodes/config/nodes.ts';
 import { Identity } from '../../nodes/crypto/keys.ts';
 import { DEFAULT_PARAMS } from '../sim/zones.ts';
 
@@ -111,6 +113,50 @@ export class Deployment {
     return this.daemon(id);
   }
 
+  /** Another superpeer in a zone that runs: in the file of its directory, and as a daemon. */
+  addSuperpeer(id: string, { zone, url, rootKey }: ZoneAccess): void {
+    const seed = randomBytes(32);
+    const identityKey = new Identity(seed).publicKey.toString('base64');
+    this.configure(zone, (config) => {
+      config.zones[0]!.roster.push({ id, role: 'superpeer', identityKey, channels: 1 });
+    });
+    const node = { role: 'superpeer', id, zone, directory: { url, rootKey }, listen: { port: this.#nextPort() } };
+    this.#spawn('superpeer', node, new Map([['identity', seed], ...newKeys(1, 'link', 'circuit')]));
+  }
+
+  /** Changes the file of a zone's directory; it is there whole or not at all, as in a mounted volume. */
+  configure(zone: string, change: (config: DirectoryConfig) => void): void {
+    const file = path.join(this.folder, `${zone}-directory`, 'config', 'node.json');
+    const config = JSON.parse(readFileSync(file, 'utf8')) as DirectoryConfig;
+    change(config);
+    writeFileSync(`${file}.new`, JSON.stringify(config));
+    renameSync(`${file}.new`, file);
+  }
+
+  /** The document that a zone's directory answers with, not verified. */
+  view({ zone, url }: ZoneAccess): ViewText {
+    return JSON.parse(this.#get(`${url}/v1/zones/${zone}/view`)) as ViewText;
+  }
+
+  /** What the directory says of its zone's nodes, not verified. */
+  nodes({ zone, url }: ZoneAccess): NodesText {
+    const { text } = JSON.parse(this.#get(`${url}/v1/zones/${zone}/nodes`)) as { text: string };
+    return JSON.parse(text) as NodesText;
+  }
+
+  /** The zone's nodes as the consensus has them. */
+  listed(access: ZoneAccess): ConsensusText['nodes'] {
+    return (JSON.parse(this.view(access).own.consensus) as ConsensusText).nodes;
+  }
+
+  /** A metric of a daemon that has one value. */
+  metric({ metricsPort }: Daemon, name: string): number {
+    const text = this.#get(`http://${ADDRESS}:${metricsPort}/metrics`);
+    const line = text.split('\n').find((candidate) => candidate.startsWith(`${name}{`));
+    if (!line) throw new Error(`no metric ${name}`);
+    return Number(line.split(' ').at(-1));
+  }
+
   /** What a person does at a client, over its control interface; throws the client's words if it refuses. */
   async control<T>(id: string, ...words: readonly string[]): Promise<T> {
     const script = path.join(ROOT, 'nodes', 'client', 'ctl.ts');
@@ -144,13 +190,6 @@ export class Deployment {
     for (const { id } of this.daemons)
       for (const name of readdirSync(this.#keysOf(id)))
         if (name.endsWith(`-${number}`)) rmSync(path.join(this.#keysOf(id), name));
-  }
-
-  /** What a zone's directory says of its nodes. */
-  nodes(zone: string): ConsensusText['nodes'] {
-    const { url } = this.zones.find((access) => access.zone === zone)!;
-    const view = JSON.parse(this.#get(`${url}/v1/zones/${zone}/view`)) as ViewText;
-    return (JSON.parse(view.own.consensus) as ConsensusText).nodes;
   }
 
   metrics(id: string): string {
@@ -262,7 +301,7 @@ export class Deployment {
   /** 0 while the directory does not answer. */
   #peersOf(url: string): number {
     try {
-      return (JSON.parse(this.#get(url)) as { peers: unknown[] }).peers.length;
+      return (JSON.parse(this.#get(url)) as ViewText).peers.length;
     } catch {
       return 0;
     }

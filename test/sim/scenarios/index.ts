@@ -10,6 +10,7 @@ import { directoryDown, directoryDownLong } from './directory-down.ts';
 import { disorder } from './disorder.ts';
 import { distinguish, distinguishAll } from './distinguish.ts';
 import { drain } from './drain.ts';
+import { drainRendezvous } from './drain-rendezvous.ts';
 import { dropping, droppingSome } from './dropping.ts';
 import { endings } from './endings.ts';
 import { entropy, entropyLong } from './entropy.ts';
@@ -83,6 +84,7 @@ export const SCENARIOS: readonly Scenario[] = [
   mixDeath,
   rendezvousDeath,
   drain,
+  drainRendezvous,
   ...unseen,
   directoryDown,
   directoryDownLong,

@@ -3,7 +3,7 @@ import test from 'node:test';
 import fc from 'fast-check';
 import type { Consensus, ConsensusNode } from '../../../../nodes/config/consensus.ts';
 import { nodeTag } from '../../../../nodes/config/consensus.ts';
-import { cookieOf, parseContact, printContact, rendezvousOf } from '../../../../nodes/config/contact.ts';
+import { cookieOf, parseContact, printContact, rendezvousOf, staying } from '../../../../nodes/config/contact.ts';
 import { parseEndpoint } from '../../../../nodes/core/units.ts';
 import { Identity } from '../../../../nodes/crypto/keys.ts';
 import { DEFAULT_PARAMS } from '../../../sim/zones.ts';
@@ -74,7 +74,9 @@ const cookies = Array.from({ length: 200 }, (_, i) => cookieOf(Buffer.alloc(32, 
 
 /** First and second choice, as ids. */
 const choices = (cookie: Buffer, nodes: ConsensusNode[]) =>
-  rendezvousOf(cookie, consensusOf(nodes)).map(({ id }) => id);
+  rendezvousOf(cookie, consensusOf(nodes))
+    .slice(0, 2)
+    .map(({ id }) => id);
 
 test('everybody finds the same two rendezvous, in whatever order the consensus lists them', () => {
   const nodes = [1, 2, 3, 4].map((number) => rendezvous(number));
@@ -99,6 +101,26 @@ test('a rendezvous that leaves makes way for the second choice, and moves nobody
     if (first !== left && second !== left) assert.equal(after[1], second);
   }
   assert(moved > 25 && moved < 75, `about a quarter of 200 moves: ${moved}`);
+});
+
+test('a rendezvous that drains makes way as one that leaves, and is the choice where there is no other', () => {
+  const nodes = [1, 2, 3].map((number) => rendezvous(number));
+  const drains = (node: ConsensusNode) => ({ ...node, draining: true });
+  const [one, two, three] = nodes;
+  for (const cookie of cookies) {
+    const ranked = rendezvousOf(cookie, consensusOf([one, two, drains(three)]));
+    const [first, second] = choices(cookie, [one, two]);
+    assert.deepEqual(
+      staying(ranked).map(({ id }) => id),
+      [first, second],
+    );
+    // The second choice may be the one that drains: callers look where somebody may still be.
+    const before = choices(cookie, nodes);
+    assert.deepEqual([ranked[0].id, ranked[1].id], [first, before.includes(three.id) ? three.id : second]);
+    assert.deepEqual(choices(cookie, [one, drains(two)]), [one.id, two.id]);
+    assert.deepEqual(choices(cookie, nodes.map(drains)), before);
+    assert.equal(staying(nodes.map(drains)).length, 3);
+  }
 });
 
 test('first and second choices are spread over all rendezvous, independently of each other', () => {

@@ -100,9 +100,13 @@ test('a client is told on which of its attachments it may speak, that it is refu
   lines.want(NOW, third.party, true);
   assert.equal(third.grant, GRANT_REFUSED);
   const spoken = new ReplayWindow();
-  session.circuits[1] = { rendezvousTag: 'aa', id: 1, spoken, stands: true };
-  session.circuits[0] = { rendezvousTag: 'bb', id: 2, spoken, stands: false };
+  const circuit = { spoken, stands: true, supersededAt: undefined };
+  session.circuits[1] = { ...circuit, rendezvousTag: 'aa', id: 1 };
+  session.circuits[0] = { ...circuit, rendezvousTag: 'bb', id: 2, stands: false };
   assert.deepEqual([session.circuitMask, session.leadsTo], [0b10, 'aa']);
+  session.circuits[0] = { ...circuit, rendezvousTag: 'bb', id: 3, supersededAt: NOW };
+  session.circuits[4] = { ...circuit, rendezvousTag: 'cc', id: 4 };
+  assert.deepEqual([session.circuitMask, session.leadsTo], [0b10011, 'cc']);
 });
 
 test('a session is empty when its last attachment has gone', () => {
