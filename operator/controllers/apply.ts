@@ -81,13 +81,20 @@ export class Applier {
     await this.#ifThere(this.#client.applyStatus(resource, manifest, this.#fieldManager));
   }
 
-  /** Whether the object stays when it is deleted, until it is let go. One that is no more needs nothing. */
-  async hold(resource: Resource<CustomResource>, raw: CustomResource, held: boolean): Promise<void> {
-    const { name, namespace, uid } = raw.metadata;
-    const metadata = { name, namespace: namespace!, uid, ...(held ? { finalizers: [finalizer] } : {}) };
-    await this.#ifThere(
-      this.#client.apply(resource, { apiVersion, kind: resource.kind, metadata }, this.#fieldManager),
-    );
+  /** When the object is deleted it stays until it is let go. */
+  async hold(resource: Resource<CustomResource>, { metadata }: CustomResource): Promise<void> {
+    const { name, namespace, uid } = metadata;
+    const held = { name, namespace: namespace!, uid, finalizers: [finalizer] };
+    const manifest = { apiVersion, kind: resource.kind, metadata: held };
+    await this.#ifThere(this.#client.apply(resource, manifest, this.#fieldManager));
+  }
+
+  /** Whoever put the finalizer there. An object that is no more needs nothing. */
+  async letGo(resource: Resource<CustomResource>, { metadata }: CustomResource): Promise<void> {
+    const { name, namespace, uid, resourceVersion } = metadata;
+    const finalizers = metadata.finalizers?.filter((other) => other !== finalizer) ?? [];
+    const changes = { metadata: { uid, resourceVersion, finalizers } };
+    await this.#ifThere(this.#client.patch(resource, namespace!, name, changes));
   }
 
   /** A field of a slot that another manager made. */

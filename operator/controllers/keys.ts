@@ -9,8 +9,15 @@ import type { KubeClient } from '../kube/client.ts';
 import { isConflict } from '../kube/errors.ts';
 import { controllerOf, type KubeObject, secrets } from '../kube/types.ts';
 import { type Owner, publicKeyAnnotation } from '../objects/labels.ts';
-import { type ChangingKeys, changingKey, type KeySecret, keySecret, madeKeys } from '../objects/secret.ts';
-import { type KeyKind, type MadeKey, planRotation, type RotationTimes } from '../plan/key-rotation.ts';
+import {
+  type ChangingKeys,
+  changingKeySecret,
+  type KeySecret,
+  keyChanges,
+  keySecret,
+  madeKeys,
+} from '../objects/secret.ts';
+import { type KeyKind, type MadeKey, planRotation, type Rotation, type RotationTimes } from '../plan/key-rotation.ts';
 
 export interface KeysFound {
   /** Secret name → public key, base64. */
@@ -32,8 +39,6 @@ export function standingOf(status: { readonly conditions: readonly Condition[] }
 
 /** How long a looked-up public key is believed, at most: a Secret that someone deleted comes back after that. */
 const believedMs: Record<Standing, number> = { new: 60_000, settled: 24 * 3_600_000, unsettled: 60_000 };
-
-const keyManager = (kind: KeyKind, number: number) => `herd-key-${kind}-${number}`;
 
 interface Belief {
   readonly atMs: number;
@@ -92,32 +97,36 @@ export class KeyKeeper {
     const look = async () => (await this.#client.getMetadata(secrets, namespace, keys.secret))?.metadata.annotations;
     const made = believed?.keys ?? madeKeys(await look());
     const { make, remove } = planRotation(kinds, made, times, nowMs);
-    const added: MadeKey[] = [];
-    for (const { kind, number } of make) {
+    if (make.length + remove.length > 0) {
       // Until the answer comes nobody knows what there is.
       this.#made.delete(uid);
-      await this.#addKey(owner, keys, kind, number, nowMs);
-      added.push({ kind, number, madeMs: nowMs });
+      await this.#change(owner, keys, made.length === 0, { make, remove }, nowMs);
     }
-    for (const { kind, number } of remove) {
-      this.#made.delete(uid);
-      await this.#client.apply(secrets, changingKey(owner, keys, kind, number, ''), keyManager(kind, number));
-    }
-    const now = [...made.filter((key) => !remove.includes(key)), ...added];
+    const now = [...made.filter((key) => !remove.includes(key)), ...make.map((key) => ({ ...key, madeMs: nowMs }))];
     const { atMs, patience } = believed ?? newlyKnown();
     this.#made.set(uid, { keys: now, atMs, patience });
     return now;
   }
 
-  async #addKey(owner: Owner, keys: ChangingKeys, kind: KeyKind, number: number, nowMs: number): Promise<void> {
+  async #change(
+    owner: Owner,
+    keys: ChangingKeys,
+    isFirst: boolean,
+    { make, remove }: Rotation,
+    nowMs: number,
+  ): Promise<void> {
     await sodium.ready;
-    const seed = sodium.randombytes_buf(32);
+    const seeds = make.map(() => sodium.randombytes_buf(32));
     try {
-      const text = Buffer.from(seed.buffer, seed.byteOffset, seed.length).toString('base64');
-      const made = new Date(nowMs).toISOString();
-      await this.#client.apply(secrets, changingKey(owner, keys, kind, number, made, text), keyManager(kind, number));
+      const added = make.map((key, index) => ({ ...key, seed: Buffer.from(seeds[index]!).toString('base64') }));
+      const time = new Date(nowMs).toISOString();
+      if (isFirst) await this.#client.create(secrets, changingKeySecret(owner, keys, time, added));
+      else {
+        const { namespace } = owner.metadata;
+        await this.#client.patch(secrets, namespace, keys.secret, keyChanges(keys, time, added, remove));
+      }
     } finally {
-      sodium.memzero(seed);
+      for (const seed of seeds) sodium.memzero(seed);
     }
   }
 

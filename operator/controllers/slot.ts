@@ -25,11 +25,8 @@ export function slotController(deps: Deps): Reconcile {
     if (!raw) return settled;
     const slot = valid(readSlot(raw));
     const { uid, namespace, deletionTimestamp, finalizers } = slot.metadata;
-    // Held before there is anything to be waited for; whoever is deleted without has had nothing.
-    if (!finalizers?.includes(finalizer)) {
-      if (deletionTimestamp) return settled;
-      await applier.hold(nodeSlots, raw, true);
-    }
+    // Let go already: what is left goes by its owner references.
+    if (deletionTimestamp && !finalizers?.includes(finalizer)) return settled;
     const plan = planSlot(await gather(deps, slot), Date.now());
     await applier.apply(uid, plan.apply);
     if (plan.nudge) await applier.annotatePod(plan.nudge.pod, plan.nudge.annotations);
@@ -38,8 +35,8 @@ export function slotController(deps: Deps): Reconcile {
       const note = `the pod is ended: ${plan.status.drainReason}`;
       await events.record({ ...raw, kind: 'NodeSlot' }, 'Normal', 'Ended', 'Drain', note);
     }
-    await applier.applyStatus(nodeSlots, raw, plan.status);
-    if (!plan.finalizer) await applier.hold(nodeSlots, raw, false);
+    if (plan.finalizer) await applier.applyStatus(nodeSlots, raw, plan.status);
+    else await applier.letGo(nodeSlots, raw);
     return { requeueAfterMs: plan.requeueAfterMs };
   };
 }

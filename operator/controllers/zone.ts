@@ -29,16 +29,16 @@ export function zoneController(deps: Deps): Reconcile {
     const { uid, namespace, deletionTimestamp, finalizers } = zone.metadata;
     if (!finalizers?.includes(finalizer)) {
       if (deletionTimestamp) return settled;
-      await applier.hold(zones, raw, true);
+      await applier.hold(zones, raw);
     }
     const plan = planZone(await gather(deps, key, zone), Date.now());
     await applier.remove(uid, namespace, plan.remove);
     await applier.apply(uid, plan.apply);
     if (plan.nudge) await applier.annotatePod(plan.nudge.pod, plan.nudge.annotations);
     for (const { slot, drain } of plan.permissions) await drains.applyField(drainManifest(slot, drain));
-    await applier.applyStatus(zones, raw, plan.status);
+    if (plan.finalizer) await applier.applyStatus(zones, raw, plan.status);
+    else await applier.letGo(zones, raw);
     tellReadiness(raw, zone, plan.status.conditions);
-    if (!plan.finalizer) await applier.hold(zones, raw, false);
     return { requeueAfterMs: plan.requeueAfterMs };
   };
 

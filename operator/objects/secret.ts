@@ -46,25 +46,40 @@ export function madeKeys(annotations: Readonly<Record<string, string>> = {}): Ma
   });
 }
 
-/**
- * One key of such a Secret, applied under a manager of its own, so that no other is touched and none is read.
- * @param seed base64 of 32 bytes, the file's text as the daemons read it; undefined to remove the key
- */
-export function changingKey(
-  owner: Owner,
+export interface NewKey {
+  readonly kind: KeyKind;
+  readonly number: number;
+  /** base64 of 32 bytes, the file's text as the daemons read it. */
+  readonly seed: string;
+}
+
+/** What a Secret of changing keys gains and loses: a merge patch (RFC 7386), so that no other key is touched and none is read. */
+export function keyChanges(
   keys: ChangingKeys,
-  kind: KeyKind,
-  number: number,
   made: string,
-  seed?: string,
+  add: readonly NewKey[],
+  remove: readonly Pick<NewKey, 'kind' | 'number'>[],
 ) {
-  const metadata = childMetadata(owner, keys.secret, keys.labels);
-  const data = { [`${keys.prefix(kind)}-${number}`]: Buffer.from(seed ?? '').toString('base64') };
+  const file = ({ kind, number }: Pick<NewKey, 'kind' | 'number'>) => `${keys.prefix(kind)}-${number}`;
+  const gone = remove.map((key) => [key, null, null] as const);
+  const fresh = add.map((key) => [key, made, Buffer.from(key.seed).toString('base64')] as const);
+  const all = [...gone, ...fresh];
+  return {
+    metadata: {
+      annotations: Object.fromEntries(all.map(([key, time]) => [madeAnnotation(key.kind, key.number), time])),
+    },
+    data: Object.fromEntries(all.map(([key, , bytes]) => [file(key), bytes])),
+  };
+}
+
+/** A Secret with its first changing keys. */
+export function changingKeySecret(owner: Owner, keys: ChangingKeys, made: string, first: readonly NewKey[]) {
+  const { metadata, data } = keyChanges(keys, made, first, []);
   return {
     apiVersion: 'v1',
     kind: 'Secret',
-    metadata: seed === undefined ? metadata : { ...metadata, annotations: { [madeAnnotation(kind, number)]: made } },
+    metadata: { ...childMetadata(owner, keys.secret, keys.labels), ...metadata } as Manifest['metadata'],
     type: 'herd.network/keys',
-    ...(seed === undefined ? {} : { data }),
-  } satisfies Manifest & { type: string; data?: object };
+    data,
+  } satisfies Manifest & { type: string; data: object };
 }

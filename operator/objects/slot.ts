@@ -4,7 +4,7 @@ import { apiVersion } from '../api/fields.ts';
 import type { NodeSlot, NodeSlotSpec } from '../api/slot.ts';
 import type { Manifest } from '../kube/types.ts';
 import { configHash, configMap, type DirectoryAddress, nodeConfig } from './config.ts';
-import { childMetadata, identitySecretName, keysSecretName, type Owner, roleLabels } from './labels.ts';
+import { childMetadata, finalizer, identitySecretName, keysSecretName, type Owner, roleLabels } from './labels.ts';
 import { cellsPort, nodeStatefulSet } from './pod.ts';
 import { seedKey } from './secret.ts';
 
@@ -46,7 +46,8 @@ export function slotManifest(owner: Owner, name: string, spec: SlotWish): Manife
   return {
     apiVersion,
     kind: 'NodeSlot',
-    metadata: childMetadata(owner, name, roleLabels(spec.zone, spec.role)),
+    // Held before there is anything to be waited for.
+    metadata: { ...childMetadata(owner, name, roleLabels(spec.zone, spec.role)), finalizers: [finalizer] },
     spec,
   };
 }

@@ -130,6 +130,9 @@ function build({ slot, identityKey, nodeImage: image }: SlotView) {
 function nudge({ pod, made }: SlotView): SlotPlan['nudge'] {
   const names = keyNames(made);
   if (!pod || pod.metadata.deletionTimestamp || pod.metadata.annotations?.[keysAnnotation] === names) return undefined;
+  // One that has begun with these keys knows them.
+  const born = Date.parse(pod.metadata.creationTimestamp);
+  if (!pod.metadata.annotations?.[keysAnnotation] && made.every(({ madeMs }) => madeMs < born)) return undefined;
   return { pod, annotations: { [keysAnnotation]: names } };
 }
 
