@@ -30,6 +30,8 @@ export interface ControlPlane {
   /** As the admin, at the server's port or that of a proxy in front of it. */
   adminCluster(port?: number): Cluster;
   readonly port: number;
+  /** Of etcd, the server and, if there is one, the controller manager. */
+  readonly processIds: readonly number[];
   /** What the server proves itself with, for who wants to stand in for it. */
   readonly tls: { readonly cert: string; readonly key: string };
   /** The operator's view of the cluster, at the server's port or that of a proxy in front of it. */
@@ -88,6 +90,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     return {
       admin,
       port,
+      processIds: processes.map((process) => process.pid!),
       tls: { cert: ca, key: await readFile(join(folder, 'apiserver.key'), 'utf8') },
       async operatorKubeconfig(at = port) {
         const file = join(folder, `operator-kubeconfig-${at}`);
