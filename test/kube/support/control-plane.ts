@@ -37,6 +37,8 @@ export interface ControlPlane {
     path: string,
     body: object,
   ): Promise<{ code: number; body: unknown }>;
+  /** Of etcd, the server and, if there is one, the controller manager. */
+  readonly processIds: readonly number[];
   /** What the server proves itself with, for who wants to stand in for it. */
   readonly tls: { readonly cert: string; readonly key: string };
   /** The operator's view of the cluster, at the server's port or that of a proxy in front of it. */
@@ -106,6 +108,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
         });
         return { code: statusCode, body: await body.json() };
       },
+      processIds: processes.map((process) => process.pid!),
       tls: { cert: ca, key: await readFile(join(folder, 'apiserver.key'), 'utf8') },
       async operatorKubeconfig(at = port) {
         const file = join(folder, `operator-kubeconfig-${at}`);

@@ -97,3 +97,27 @@ test('a version that is there already is no change, an index that is not there a
   assert.equal(s.remove('n/b'), undefined);
   assert.throws(() => s.by('size', '1'), /no index size/);
 });
+
+test('objects share their equal parts and are what they were', () => {
+  const json = fc.jsonValue({ maxDepth: 4 });
+  fc.assert(
+    fc.property(fc.array(fc.tuple(fc.constantFrom('a', 'b'), json), { maxLength: 12 }), (specs) => {
+      const s = store();
+      for (const [i, [name, spec]] of specs.entries()) {
+        const wanted = { ...object(name, 'n', 'o', [], i), spec };
+        const change = s.put(JSON.parse(JSON.stringify(wanted)));
+        assert.deepEqual(change!.after, JSON.parse(JSON.stringify(wanted)));
+        assert.equal(change!.after, s.get(`n/${name}`));
+      }
+    }),
+  );
+  const s = store();
+  const template = () => ({ containers: [{ name: 'mix', args: ['a', 'b'] }], volumes: [] });
+  const [a, b] = ['a', 'b'].map((name) => {
+    const change = s.put({ ...object(name, 'n', 'o', [], 1), spec: { name, template: template() } } as Painted);
+    return change!.after as unknown as { spec: { name: string; template: object } };
+  });
+  assert.equal(a!.spec.template, b!.spec.template);
+  assert.deepEqual([a!.spec.name, b!.spec.name], ['a', 'b']);
+  assert.ok(Object.isFrozen(b!.spec));
+});
