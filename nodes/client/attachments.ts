@@ -118,8 +118,6 @@ interface Keys {
   countedTicks: number;
   /** Control cells that opened in the present window of d, and in the last that is over. */
   readonly controls: { window: number; opened: number; toldWindow: number; toldOpened: number };
-  /** When its circuit, which has to be replaced, is made anew. */
-  renewAt: Micros | undefined;
   /** When the superpeer, which drains, is left. */
   leaveAt: Micros | undefined;
 }
@@ -128,6 +126,8 @@ interface Keys {
 interface Renewal {
   /** Of the circuit. */
   readonly number: number;
+  /** Of the attachment that carries the question. */
+  readonly over: number;
   readonly since: Micros;
   readonly asked: Asked;
 }
@@ -173,7 +173,9 @@ export class Attachments {
   /** By number: n and n + ATTACHMENTS_MAX have come with attachment n. BOUNDED: CIRCUITS_MAX. */
   readonly #circuits: (Circuit | undefined)[] = [];
   /** By attachment: the number of its circuit that was made last. BOUNDED: attachmentsPerClient. */
-  readonly #present: number[] = [];
+  readonly #present: (number | undefined)[] = [];
+  /** By attachment: when its circuit, which has to be replaced, is made anew. BOUNDED: attachmentsPerClient. */
+  readonly #renewAt: (Micros | undefined)[] = [];
   #renewal: Renewal | undefined;
   readonly #scratch = Buffer.alloc(AEAD_TAG_BYTES);
   readonly #relayCell: Buffer;
@@ -406,24 +408,23 @@ export class Attachments {
     if (this.#states.some(({ kind }) => kind === 'linking' || kind === 'attaching')) return;
     if (this.#renewal && now - this.#renewal.since <= ATTACH_WAIT_US) return;
     this.#renewal = undefined;
-    const anyLost = this.#states.some(({ kind }, number) => kind === 'attached' && this.#isLost(number));
+    const made = [...this.#states.keys()].filter((number) => this.#present[number] !== undefined);
+    const anyLost = made.some((number) => this.#isLost(number));
+    for (const number of made) {
+      // Where callers look first there is always one of the two while circuits change places.
+      if (!(anyLost ? this.#isLost(number) : this.#isMisplaced(number))) this.#renewAt[number] = undefined;
+      else this.#renewAt[number] ??= now + this.#spread(RENEW_SPREAD_US);
+      if (now >= (this.#renewAt[number] ?? Infinity)) return this.#askCircuit(now, number, outbox);
+    }
     for (const [number, state] of this.#states.entries()) {
       if (state.kind !== 'attached') continue;
       const { keys } = state;
-      // Where callers look first there is always one of the two while circuits change places.
-      if (!(anyLost ? this.#isLost(number) : this.#isMisplaced(number))) keys.renewAt = undefined;
-      else keys.renewAt ??= now + this.#spread(RENEW_SPREAD_US);
       if (!this.#drains(state.place) || this.#choices().length === 0) keys.leaveAt = undefined;
       else keys.leaveAt ??= now + this.#spread(DRAIN_SPREAD_US);
-      if (now >= (keys.renewAt ?? Infinity)) {
-        keys.renewAt = undefined;
-        return this.#askCircuit(now, number, state.place, state.link, outbox);
-      }
-      if (now >= (keys.leaveAt ?? Infinity)) {
-        this.#options.links.close(state.link);
-        this.#states[number] = { kind: 'waiting', until: now };
-        return;
-      }
+      if (now < (keys.leaveAt ?? Infinity)) continue;
+      this.#options.links.close(state.link);
+      this.#states[number] = { kind: 'waiting', until: now };
+      return;
     }
   }
 
@@ -440,11 +441,24 @@ export class Attachments {
     return this.#circuits[this.#present[number]!]?.rendezvousTag !== this.#rendezvousFor(number)?.tag;
   }
 
-  /** The new one has the other of the attachment's two numbers: the one before stays for a while. */
-  #askCircuit(now: Micros, number: number, place: PlaceChoice, link: Link<SuperpeerPeer>, outbox: PacketRing): void {
+  /**
+   * The new one has the other of the attachment's two numbers, if that does not lead there already: the one before stays
+   * for a while. A circuit is made over its own attachment, or over another one while it has none.
+   */
+  #askCircuit(now: Micros, number: number, outbox: PacketRing): void {
+    this.#renewAt[number] = undefined;
+    const own = this.#states[number]!.kind === 'attached';
+    const over = own ? number : this.#states.findIndex(({ kind }) => kind === 'attached');
+    const state = this.#states[over];
+    if (state?.kind !== 'attached') return;
     const other = (this.#present[number]! + ATTACHMENTS_MAX) % CIRCUITS_MAX;
-    const asked = this.#ask(now, number, place, link, outbox, other);
-    if (asked) this.#renewal = { number: other, since: now, asked };
+    const known = this.#circuits[other];
+    if (known?.stands && known.rendezvousTag === this.#rendezvousFor(number)?.tag) {
+      this.#present[number] = other;
+      return;
+    }
+    const asked = this.#ask(now, number, state.place, state.link, outbox, other);
+    if (asked) this.#renewal = { number: other, over, since: now, asked };
   }
 
   #drains({ via }: PlaceChoice): boolean {
@@ -501,9 +515,9 @@ export class Attachments {
     return payload.readUInt32BE(0);
   }
 
-  #renewed(number: number, a2: Buffer): void {
+  #renewed(over: number, a2: Buffer): void {
     const renewal = this.#renewal;
-    if (!renewal || renewal.number % ATTACHMENTS_MAX !== number) return this.#options.drops.add('not_attached');
+    if (renewal?.over !== over) return this.#options.drops.add('not_attached');
     this.#answered(renewal.asked, renewal.number, a2);
     this.#renewal = undefined;
   }
@@ -539,7 +553,8 @@ export class Attachments {
 
   #hear(control: Buffer): void {
     const told = control.readUInt32BE(4);
-    if (told <= this.#told) return;
+    // The same again counts: a circuit may have been made since, of which an end was told before its beginning came.
+    if (told < this.#told) return;
     this.#told = told;
     this.#grant = control[0]!;
     for (const [number, circuit] of this.#circuits.entries()) {
@@ -674,7 +689,6 @@ export class Attachments {
       heard: HEARD_WINDOW,
       countedTicks: 0,
       controls: { window: down >>> CONTROL_WINDOW_BITS, opened: 0, toldWindow: 0, toldOpened: 0 },
-      renewAt: undefined,
       leaveAt: undefined,
     };
     wipe(send);

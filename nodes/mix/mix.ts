@@ -70,8 +70,8 @@ const ATTACH_PER_TICK_MAX = 16;
 const ENDED_MAX = 16_384;
 const ENDED_AGAIN_US = SECOND_US;
 /**
- * A half-circuit that another has replaced stays for so long, whether a call is on it or not: news that its rendezvous
- * drains takes 8 s to the farthest end of a call (5 s between directories, 3 s to their nodes), and the call a few round
+ * A half-circuit to a rendezvous that drains stands beside another one for so long, whether a call is on it or not: the
+ * news takes 8 s to the farthest end of a call (5 s between directories, 3 s to their nodes), and the call a few round
  * trips to find its new way.
  */
 const CIRCUIT_OVERLAP_US = 12 * SECOND_US;
@@ -172,6 +172,8 @@ export class Mix implements Machine {
   /** By rendezvous tag and circuit: what is over, until the rendezvous knows it. BOUNDED: ENDED_MAX, the oldest is forgotten. */
   readonly #ended = new Map<string, { readonly tag: string; readonly id: number; readonly toldAt: Micros }>();
   #rendezvousBoots = new Map<string, number>();
+  /** By tag: since when a node of the mesh drains. BOUNDED: by the consensus. */
+  #drainsSince = new Map<string, Micros>();
   /** Superpeers that this mix has expelled. BOUNDED: by the consensus. */
   readonly #expelled = new Set<string>();
   /** BOUNDED: one per superpeer of the consensus; drained every tick. */
@@ -254,6 +256,8 @@ export class Mix implements Machine {
       entry.primary = primary;
       entry.channel.line.leaving = superpeer.draining;
     }
+    const draining = mesh.filter((node) => node.draining);
+    this.#drainsSince = new Map(draining.map(({ tag }) => [tag, this.#drainsSince.get(tag) ?? now]));
     this.#loseRestarted(new Map(mesh.map((node) => [node.tag, node.boot])));
   }
 
@@ -493,13 +497,13 @@ export class Mix implements Machine {
     session.announce();
   }
 
-  /** A half-circuit of a client that is attached already, beside the one before: its attachment goes on as it was. */
+  /** A half-circuit of a client that is attached already, beside the one before: its attachments go on as they were. */
   #renewCircuit(now: Micros, pending: PendingAttach, answer: Buffer, outbox: PacketRing): void {
     const { number, entry, link, rendezvousTag, circuit } = pending;
     const session = this.#sessions.get(pending.session);
-    const attachment = session?.attachments[number % ATTACHMENTS_MAX];
     const channel = link.peer.kind === 'client' ? link.peer.channel : entry?.channel;
-    const offset = attachment && attachment.channel === channel ? this.#links.reserve(link, outbox) : -1;
+    const attachment = session?.attachments.find((candidate) => candidate?.channel === channel);
+    const offset = attachment ? this.#links.reserve(link, outbox) : -1;
     if (!session || !attachment || offset < 0) {
       this.#endCircuit(rendezvousTag, circuit);
       return this.#options.drops.add('not_attached');
@@ -544,16 +548,19 @@ export class Mix implements Machine {
     const before = circuits[number];
     if (before) this.#destroy(before);
     const spoken = new ReplayWindow();
-    circuits[number] = { rendezvousTag, id, spoken, stands: true, supersededAt: undefined };
+    circuits[number] = { rendezvousTag, id, spoken, stands: true, madeAt: now };
     this.#circuits.set(`${rendezvousTag}/${id}`, { session, number });
-    const other = circuits[(number + ATTACHMENTS_MAX) % CIRCUITS_MAX];
-    if (other) other.supersededAt = now;
   }
 
-  /** Half-circuits that others have replaced: a call may have been on them until it found the new way. */
-  #endSuperseded(now: Micros, session: Session): void {
+  /** Ends half-circuits to a rendezvous that drains, where the attachment has one to another rendezvous. */
+  #endDraining(now: Micros, session: Session): void {
+    if (this.#drainsSince.size === 0) return;
     for (const [number, circuit] of session.circuits.entries()) {
-      if (circuit?.supersededAt === undefined || now - circuit.supersededAt <= CIRCUIT_OVERLAP_US) continue;
+      const drainsSince = circuit && this.#drainsSince.get(circuit.rendezvousTag);
+      const other = session.circuits[(number + ATTACHMENTS_MAX) % CIRCUITS_MAX];
+      if (!circuit || drainsSince === undefined || !other?.stands) continue;
+      if (this.#drainsSince.has(other.rendezvousTag)) continue;
+      if (now - Math.max(drainsSince, other.madeAt, circuit.madeAt) <= CIRCUIT_OVERLAP_US) continue;
       this.#destroy(circuit);
       session.circuits[number] = undefined;
       session.announce();
@@ -728,12 +735,18 @@ export class Mix implements Machine {
   #roomFor(session: Session): boolean {
     const { kind } = session.party.hold;
     if (kind === 'holding' || kind === 'waiting') return true;
-    const { leadsTo } = session;
+    const leadsTo = this.#leadsTo(session);
     if (leadsTo === undefined) return false;
     let carried = 0;
-    for (const { party, leadsTo: tag } of this.#sessions.values())
-      if (tag === leadsTo && (party.hold.kind === 'holding' || party.hold.kind === 'waiting')) carried += 1;
+    for (const other of this.#sessions.values()) {
+      const { kind } = other.party.hold;
+      if ((kind === 'holding' || kind === 'waiting') && this.#leadsTo(other) === leadsTo) carried += 1;
+    }
     return carried < this.#mesh.cellsPerTick(leadsTo);
+  }
+
+  #leadsTo(session: Session): string | undefined {
+    return session.leadsTo((tag) => this.#drainsSince.has(tag));
   }
 
   // Audit
@@ -938,7 +951,7 @@ export class Mix implements Machine {
     }
     this.#tellEnded(now);
     for (const session of this.#sessions.values()) {
-      this.#endSuperseded(now, session);
+      this.#endDraining(now, session);
       for (const attachment of session.attachments) {
         if (attachment && now - attachment.heardAt > CLIENT_SILENCE_US) this.#detach(now, attachment);
       }

@@ -18,8 +18,7 @@ export interface Circuit {
   readonly spoken: ReplayWindow;
   /** False once the rendezvous has forgotten it. */
   stands: boolean;
-  /** When another one was made in its place: it ends a while later. */
-  supersededAt: Micros | undefined;
+  readonly madeAt: Micros;
 }
 
 /** Two for each attachment, n and n + 4: the one is there before the other goes. The first choice of rendezvous is 0's. */
@@ -57,10 +56,10 @@ export class Session {
     return mask;
   }
 
-  /** Tag of the rendezvous that its calls go over: that of the first circuit that stands and is to stay. */
-  get leadsTo(): string | undefined {
-    const inOrder = CIRCUIT_ORDER.map((number) => this.circuits[number]);
-    return inOrder.find((circuit) => circuit?.stands && circuit.supersededAt === undefined)?.rendezvousTag;
+  /** Tag of the rendezvous that its calls go over: that of the first circuit that stands, at best to one that stays. */
+  leadsTo(drains: (rendezvousTag: string) => boolean): string | undefined {
+    const standing = CIRCUIT_ORDER.map((number) => this.circuits[number]).filter((circuit) => circuit?.stands);
+    return (standing.find((circuit) => !drains(circuit!.rendezvousTag)) ?? standing[0])?.rendezvousTag;
   }
 
   get isEmpty(): boolean {

@@ -33,6 +33,7 @@ const EVENTS: Readonly<Record<string, Event>> = {
   'rendezvous-drain': ({ network }, { callersRendezvous, calleesRendezvous }) => {
     network.announce(callersRendezvous, { draining: true });
     network.world.after(5 * SECOND_US, () => network.announce(calleesRendezvous, { draining: true }));
+    network.world.after(22 * SECOND_US, () => network.announce(callersRendezvous, { draining: false }));
   },
   partition: ({ network }) => {
     network.world.after(3 * SECOND_US, network.world.partition(network.hostsOf('eu'), network.hostsOf('na')));

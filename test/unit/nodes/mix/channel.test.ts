@@ -92,7 +92,7 @@ test('a client is told on which of its attachments it may speak, that it is refu
   const session = new Session(NOW, 'k = 2');
   for (const [number, channel] of [one, two].entries()) join(channel, session, number);
   const other = join(one).session;
-  assert.deepEqual([session.grant, session.circuitMask, session.leadsTo], [0, 0, undefined]);
+  assert.deepEqual([session.grant, session.circuitMask, session.leadsTo(() => false)], [0, 0, undefined]);
   lines.want(NOW, other.party, true);
   lines.want(NOW, session.party, true);
   assert.equal(session.grant, 0b10);
@@ -100,13 +100,18 @@ test('a client is told on which of its attachments it may speak, that it is refu
   lines.want(NOW, third.party, true);
   assert.equal(third.grant, GRANT_REFUSED);
   const spoken = new ReplayWindow();
-  const circuit = { spoken, stands: true, supersededAt: undefined };
+  const circuit = { spoken, stands: true, madeAt: NOW };
   session.circuits[1] = { ...circuit, rendezvousTag: 'aa', id: 1 };
   session.circuits[0] = { ...circuit, rendezvousTag: 'bb', id: 2, stands: false };
-  assert.deepEqual([session.circuitMask, session.leadsTo], [0b10, 'aa']);
-  session.circuits[0] = { ...circuit, rendezvousTag: 'bb', id: 3, supersededAt: NOW };
+  assert.deepEqual([session.circuitMask, session.leadsTo(() => false)], [0b10, 'aa']);
+  session.circuits[0] = { ...circuit, rendezvousTag: 'bb', id: 3 };
   session.circuits[4] = { ...circuit, rendezvousTag: 'cc', id: 4 };
-  assert.deepEqual([session.circuitMask, session.leadsTo], [0b10011, 'cc']);
+  assert.deepEqual([session.circuitMask, session.leadsTo((tag) => tag === 'bb')], [0b10011, 'cc']);
+  assert.equal(
+    session.leadsTo(() => true),
+    'bb',
+    'where all drain, the first',
+  );
 });
 
 test('a session is empty when its last attachment has gone', () => {

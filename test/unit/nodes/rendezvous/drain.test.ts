@@ -35,7 +35,7 @@ for (const attachments of [1, 2, 3]) {
       for (const id of IDS) {
         network.announce(id, { draining: true });
         assert(
-          network.run(20, () => circuitsOf(network, id) === 0),
+          network.run(25, () => circuitsOf(network, id) === 0),
           `${seed}: ${circuitsOf(network, id)} circuits stay at ${id}`,
         );
         network.kill(id);
@@ -67,7 +67,7 @@ test('a call that rings while the rendezvous drain is answered over another', ()
     (candidate) => network.rendezvous('eu', IDS.indexOf(candidate) + 1).machine.holdings().calls > 0,
   )!;
   network.announce(id, { draining: true });
-  assert(network.run(15, () => circuitsOf(network, id) === 0));
+  assert(network.run(20, () => circuitsOf(network, id) === 0));
   network.kill(id);
   assert.equal(callee.machine.callState, 'ringing');
   assert(callee.machine.answer(network.world.now));
