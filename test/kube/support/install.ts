@@ -7,11 +7,13 @@ import { eventually } from './control-plane.ts';
 const plurals: Record<string, string> = {
   ClusterRole: 'clusterroles',
   ClusterRoleBinding: 'clusterrolebindings',
+  ConfigMap: 'configmaps',
   CustomResourceDefinition: 'customresourcedefinitions',
   Deployment: 'deployments',
   Namespace: 'namespaces',
   Role: 'roles',
   RoleBinding: 'rolebindings',
+  Secret: 'secrets',
   ServiceAccount: 'serviceaccounts',
   Superpeer: 'superpeers',
   Zone: 'zones',
