@@ -239,7 +239,7 @@ Herd is up. Ctrl-C takes it down. In another terminal:
   ${kubectl} -n ${NAMESPACE} get pods -o wide              which node runs what
   ${kubectl} -n ${NAMESPACE} describe zone eu              conditions and events
   ${kubectl} -n ${NAMESPACE} exec client-eu -c client -- node nodes/client/ctl.ts status
-  ${kubectl} -n ${NAMESPACE} delete pod eu-mix-0-0         and watch it come back`;
+  ${kubectl} -n ${NAMESPACE} delete pod eu-eu-mix-0-0         and watch it come back`;
 }
 
 /** Of this process; what npm did before is not in it. */

@@ -1,11 +1,12 @@
 /**
  * Everything that a cluster needs to have the operator, as data; run, it prints one List:
  *   node operator/install.ts --image IMAGE --node-image IMAGE [--namespaces a,b] | kubectl apply --server-side -f -
- * With --namespaces the operator watches those alone and has no rights elsewhere; the namespaces must exist.
+ * With --namespaces the operator watches those alone and elsewhere may only see which machines are cordoned; the namespaces
+ * must exist.
  */
 import { parseArgs } from 'node:util';
 import { customResourceDefinitions } from './api/schema.ts';
-import { ownRules, type PolicyRule, watchedRules } from './kube/rbac.ts';
+import { clusterRules, ownRules, type PolicyRule, watchedRules } from './kube/rbac.ts';
 import type { Manifest } from './kube/types.ts';
 
 export interface InstallOptions {
@@ -27,6 +28,7 @@ export function installObjects(options: InstallOptions): Manifest[] {
     namespace(),
     { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name, namespace: operatorNamespace, labels } },
     ...role('Role', ownRules, operatorNamespace, `${name}-own`),
+    ...role('ClusterRole', clusterRules, undefined, `${name}-machines`),
     ...(options.namespaces.length === 0
       ? role('ClusterRole', watchedRules, undefined, name)
       : options.namespaces.flatMap((n) => role('Role', watchedRules, n, name))),
@@ -89,7 +91,8 @@ function deployment({ image, nodeImage, namespaces }: InstallOptions): Manifest 
               name: 'operator',
               image,
               imagePullPolicy: 'IfNotPresent',
-              args: ['operator/main.ts'],
+              // A small heap rather than few collections: most of it is copies of the cluster's objects, which stay.
+              args: ['--max-semi-space-size=8', '--heap-growing-percent=25', 'operator/main.ts'],
               env: [
                 { name: 'HERD_NODE_IMAGE', value: nodeImage },
                 { name: 'HERD_NAMESPACES', value: namespaces.join(',') },

@@ -1,8 +1,13 @@
-/** Flags → client → caches → lease → controllers → /metrics. Leaves with 0 on SIGTERM, with 1 when the lease is lost. */
+/**
+ * Flags → client → caches → lease → controllers → /metrics. Leaves with 0 on SIGTERM, with 1 when the lease is lost.
+ *
+ * On SIGTERM, in this order: not ready any more, no new keys, running reconciles end, the lease is given up, so that
+ * another goes on, events are told, exit.
+ */
 import { once } from 'node:events';
 import { readConfig } from './config.ts';
-import { directoryOverHttp } from './controllers/consensus.ts';
-import { Manager } from './controllers/manager.ts';
+import { directoryOverHttp } from './controllers/directory.ts';
+import { controllers, Manager } from './controllers/manager.ts';
 import { sleep } from './kube/backoff.ts';
 import { KubeClient } from './kube/client.ts';
 import { fromKubeconfig, inCluster } from './kube/cluster.ts';
@@ -11,8 +16,9 @@ import { Elector } from './kube/lease.ts';
 import { createMetrics } from './metrics.ts';
 import { serveHealth } from './server.ts';
 
-/** Reconciles that run get so long to end; the pod is given 30 s in all. */
+/** Reconciles that run get so long to end, events so long to be told; the pod is given 30 s in all. */
 const drainMs = 20_000;
+const flushMs = 3_000;
 
 const log = (level: 'error' | 'info', message: string, fields: Record<string, unknown> = {}) =>
   process.stdout.write(`${JSON.stringify({ time: new Date().toISOString(), level, message, ...fields })}\n`);
@@ -28,15 +34,13 @@ async function main(): Promise<number> {
   const stop = new AbortController();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.abort());
 
-  // The elector's own client: its writes are what earns the right to write.
-  const leaseClient = new KubeClient(cluster, { onRequest });
-  const elector = new Elector(leaseClient, config.ownNamespace, 'herd-operator', config.instance);
-  const mayWrite = () => {
-    if (!elector.leads()) throw new Error('this instance does not hold the lease');
-  };
-  const client = new KubeClient(cluster, { onRequest, mayWrite });
+  // For what needs no lease: earning it, and telling what was done, which claims nothing.
+  const freeClient = new KubeClient(cluster, { onRequest });
+  const elector = new Elector(freeClient, config.ownNamespace, 'herd-operator', config.instance);
+  const client = new KubeClient(cluster, { onRequest, writeMsLeft: () => elector.writeMsLeft() });
   const manager = new Manager({
     client,
+    eventClient: freeClient,
     namespaces: config.namespaces,
     nodeImage: config.nodeImage,
     instance: config.instance,
@@ -50,6 +54,7 @@ async function main(): Promise<number> {
       metrics.watchErrors.inc({ resource });
       log('info', 'watch ended, will resume', { resource, error: messageOf(error) });
     },
+    onWatchBegin: (resource, by) => metrics.watchBegins.inc({ resource, by }),
   });
   measure();
   const server = serveHealth({ ready: () => manager.synced() && !stop.signal.aborted, registry: metrics.registry });
@@ -73,12 +78,12 @@ async function main(): Promise<number> {
     renewing.abort();
     await renewal;
     await elector.release().catch(electionError);
+    await Promise.race([manager.flushEvents(), sleep(flushMs)]);
   }
   log('info', 'operator stopped');
   return 0;
 
   function measure() {
-    const controllers = ['superpeer', 'zone'] as const;
     const update = () => {
       metrics.leader.set(elector.leads() ? 1 : 0);
       for (const controller of controllers) metrics.queueDepth.set({ controller }, manager.workers[controller].depth());

@@ -46,6 +46,12 @@ export function createMetrics() {
       labelNames: ['resource'] as const,
       registers,
     }),
+    watchBegins: new Counter({
+      name: 'herd_operator_watch_begins_total',
+      help: 'How often all objects of the resource were read: at the start, and when the API server could not continue.',
+      labelNames: ['resource', 'by'] as const,
+      registers,
+    }),
     watchSilentSeconds: new Gauge({
       name: 'herd_operator_watch_silent_seconds',
       help: 'Time since the API server last said anything about the resource, a bookmark included.',

@@ -45,7 +45,6 @@ export function namespaceObject(): object {
   return { apiVersion: 'v1', kind: 'Namespace', metadata: { name: NAMESPACE, labels } };
 }
 
-/** Superpeers first: their keys are then there when the directories are made. */
 export function herdObjects(regions: Regions): object[] {
   const metadata = (name: string) => ({ name, namespace: NAMESPACE });
   const apiVersion = 'herd.network/v1alpha1';
@@ -53,7 +52,7 @@ export function herdObjects(regions: Regions): object[] {
     apiVersion,
     kind: 'Superpeer',
     metadata: metadata(`${name}-sp`),
-    spec: { zoneRef: name, region: regions.get(name), channels: 1 },
+    spec: { zoneRef: name, managed: { region: regions.get(name) }, channels: 1 },
   }));
   const zones = PLANS.map(({ name, jurisdiction, provider, directoryOf }) => ({
     apiVersion,
@@ -62,10 +61,12 @@ export function herdObjects(regions: Regions): object[] {
     spec: {
       provider,
       jurisdiction,
-      region: regions.get(name),
+      regions: [{ name: regions.get(name) }],
       directory: directoryOf ? { zoneRef: directoryOf } : { replicas: 1 },
       // The paper's rows are G.711.
       profile: 'A',
+      // With one mix and one rendezvous to a zone its client has no other to go to: whatever drains waits in vain.
+      drainDeadlineSeconds: 30,
       peers: ZONES.filter((zone) => zone !== name).map((zone) => ({ zone })),
     },
   }));

@@ -1,4 +1,4 @@
-import type { Consensus, ConsensusChannel, ConsensusNode } from '../config/consensus.ts';
+import { type Consensus, type ConsensusChannel, type ConsensusNode, keyAt } from '../config/consensus.ts';
 import { rendezvousOf } from '../config/contact.ts';
 import type { DropCounters } from '../core/drop.ts';
 import { draw, drawBelow, type Entropy } from '../core/machine.ts';
@@ -289,7 +289,7 @@ export class Attachments {
     const choices = this.#choices();
     const place = choices[drawBelow(this.#options.entropy, choices.length)];
     const peer = { attachments: this, number };
-    const link = place && links.connect(now, peer, place.via.linkKey, place.via.endpoint);
+    const link = place && links.connect(now, peer, () => this.#listed(place.via).linkKeys, place.via.endpoint);
     if (place && link) this.#states[number] = { kind: 'linking', place, link, since: now };
     else this.#states[number] = { kind: 'waiting', until: now + RETRY_SPREAD_US };
   }
@@ -328,13 +328,13 @@ export class Attachments {
       initiator: true,
       prologue: PROLOGUE.circuit,
       local: identity.endToEnd,
-      remote: rendezvous.linkKey,
+      remote: keyAt(now, rendezvous.circuitKeys),
     });
     const mix = new Handshake({
       pattern: 'NK',
       initiator: true,
       prologue: PROLOGUE.attach,
-      remote: this.mix.linkKey,
+      remote: keyAt(now, this.#listed(this.mix).circuitKeys),
     });
     // Half of the range, so that a life of ticks never reaches the end of 32 bits.
     const first = draw(this.#options.entropy, 4).readUInt32BE(0) >>> 1;
@@ -351,6 +351,11 @@ export class Attachments {
     links.send(link, outbox, 4 + A1_BYTES);
     const rendezvousTag = rendezvous.tag;
     this.#states[number] = { kind: 'attaching', place, link, since: now, first, mix, circuit, rendezvousTag };
+  }
+
+  /** The node as it is now: in the life of a session its keys change. */
+  #listed(node: ConsensusNode): ConsensusNode {
+    return this.#options.consensus().nodes.find(({ tag }) => tag === node.tag) ?? node;
   }
 
   #rendezvousFor(number: number): ConsensusNode | undefined {

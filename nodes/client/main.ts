@@ -21,6 +21,9 @@ import { decodeMulaw, encodeMulaw } from './g711.ts';
 import type { SessionCommand, SessionEvent } from './session.ts';
 import { readWav, writeWav } from './wav.ts';
 
+/** A client's handshakes show no key, or its identity. */
+const NO_KEYS = { link: [], circuit: [] };
+
 /** The client's shell: the plane in its thread, and a control interface on loopback only. */
 const BODY_BYTES_MAX = 4096;
 const callRequest = z.object({
@@ -41,7 +44,7 @@ await main(async () => {
   let state: Extract<SessionEvent, { kind: 'state' }> = { kind: 'state', attached: false, call: 'idle' };
   await serveProbes(config.metrics.port, config, stats, () => state.attached);
   const first = await firstView(config, ({ own }) => own.channels.length > 0 || own.params.directClients > 0);
-  const worker = startPlane(new URL('./plane.ts', import.meta.url), config, seed, first, stats);
+  const worker = startPlane(new URL('./plane.ts', import.meta.url), config, { seed, keys: NO_KEYS }, first, stats);
   wipe(seed);
   const newest = followConsensus(config, first, worker, signal);
   const fallback = new Fallback(

@@ -1,8 +1,10 @@
 import { z } from 'zod';
-import { type Endpoint, parseEndpoint } from '../core/units.ts';
-import { KEY_BYTES, tagOf } from '../crypto/keys.ts';
-import { type SignedText, verifyText } from '../crypto/signed.ts';
+import { type Endpoint, MILLISECOND_US, type Micros, parseEndpoint } from '../core/units.ts';
+import { tagOf } from '../crypto/keys.ts';
+import type { CertifiedText } from '../crypto/signed.ts';
 import { ASSIGNMENT_MODES, ATTACHMENTS_MAX, CLIENTS_PER_CHANNEL_MAX, NODE_TAG_BYTES } from '../wire/constants.ts';
+import { signedCertificate, verifyCertified } from './certificate.ts';
+import { keyText } from './key-text.ts';
 
 /**
  * A zone's consensus: what its directory signs and every node and client downloads whole.
@@ -10,11 +12,6 @@ import { ASSIGNMENT_MODES, ATTACHMENTS_MAX, CLIENTS_PER_CHANNEL_MAX, NODE_TAG_BY
  * Unverified text and a verified Consensus are different types: the only way from one to the other is `verifyConsensus`
  * with a key that the caller already trusts. After it nobody checks a field again.
  */
-export const keyText = z.string().refine((text) => {
-  const bytes = Buffer.from(text, 'base64');
-  return bytes.length === KEY_BYTES && bytes.toString('base64') === text;
-}, 'must be 32 bytes in base64');
-
 const endpointText = z.string().refine((text) => parseEndpoint(text) !== undefined, 'must be a.b.c.d:port');
 const name = z.string().regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, 'must be a DNS label');
 
@@ -47,6 +44,13 @@ const meshRate = z.object({
 });
 export type MeshRate = z.infer<typeof meshRate>;
 
+/** As many as there are when a node changes its keys in every epoch: one that goes, one in force, two that come. */
+export const NODE_KEYS_MAX = 4;
+/** A public key of a node, and the instant, ms since 1970, from which on others use it. */
+const scheduledKey = z.object({ key: keyText, from: z.int().min(0) });
+/** By number, the oldest first. */
+const scheduledKeys = z.array(scheduledKey).min(1).max(NODE_KEYS_MAX);
+
 const consensusText = z.object({
   zone: name,
   provider: z.string().max(253),
@@ -61,7 +65,8 @@ const consensusText = z.object({
         role: z.enum(NODE_ROLES),
         endpoint: endpointText,
         identityKey: keyText,
-        linkKey: keyText,
+        linkKeys: scheduledKeys,
+        circuitKeys: scheduledKeys,
         boot: z.int().min(0).max(0xffff_ffff),
         draining: z.boolean(),
       }),
@@ -75,16 +80,24 @@ const consensusText = z.object({
 });
 export type ConsensusText = z.infer<typeof consensusText>;
 
+export interface ScheduledKey {
+  readonly key: Buffer;
+  readonly from: number;
+}
+
 export interface ConsensusNode {
   readonly id: string;
   readonly role: NodeRole;
   readonly endpoint: Endpoint;
-  readonly linkKey: Buffer;
+  /** The oldest first, at least one. All may open links; links to the node are opened with the one in force. */
+  readonly linkKeys: readonly ScheduledKey[];
+  /** The oldest first, at least one: of what clients send to a mix or rendezvous through others. */
+  readonly circuitKeys: readonly ScheduledKey[];
   /** Drawn when the process starts: another number means that it has lost its circuits and sessions. */
   readonly boot: number;
   /** Its clients and calls go elsewhere, and no new ones come. */
   readonly draining: boolean;
-  /** First 8 bytes of SHA-256 over the link key, in hex: how messages name a node. */
+  /** How messages name a node, in hex: see nodeTag. */
   readonly tag: string;
 }
 
@@ -109,22 +122,40 @@ export interface Consensus {
   readonly meshRates: readonly MeshRate[];
 }
 
-export function nodeTag(linkKey: Uint8Array): string {
-  return tagOf('herd node', linkKey, NODE_TAG_BYTES).toString('hex');
+/** The name of a node for as long as it has its identity. The zone is in it, so that no other zone's consensus can say it. */
+export function nodeTag(zone: string, identityKey: Uint8Array): string {
+  return tagOf('herd node', Buffer.concat([Buffer.from(zone), identityKey]), NODE_TAG_BYTES).toString('hex');
 }
 
-/** The consensus if `rootKey` signed it for `zone` and it is still valid at `nowMs`; else one sentence saying why not. */
+/**
+ * The key in force: the newest that has begun, or the oldest while none has. A function of the clock, so that it does
+ * not matter when it was heard of.
+ */
+export function inForce<K extends { readonly from: number }>(nowMs: number, keys: readonly K[]): K {
+  return keys.findLast(({ from }) => from <= nowMs) ?? keys[0]!;
+}
+
+export function keyAt(now: Micros, keys: readonly ScheduledKey[]): Buffer {
+  return inForce(now / MILLISECOND_US, keys).key;
+}
+
+/** Whether that is one of a node's keys: in force, still, or soon. */
+export function lists(keys: readonly ScheduledKey[] | undefined, key: Uint8Array): boolean {
+  return keys?.some((listed) => listed.key.equals(key)) ?? false;
+}
+
+/** The consensus if a key that `rootKey` certifies signed it for `zone` and it is still valid at `nowMs`; else one sentence saying why not. */
 export function verifyConsensus(
-  signed: SignedText,
+  signed: CertifiedText,
   rootKey: Uint8Array,
   zone: string,
   nowMs: number,
 ): Consensus | { refused: string } {
-  const text = verifyText(rootKey, 'herd-consensus-v1', signed);
-  if (text === undefined) return { refused: `the consensus of zone ${zone} is not signed by the zone's root key` };
+  const verified = verifyCertified('consensus', 'herd-consensus-v1', signed, rootKey, zone, nowMs);
+  if ('refused' in verified) return verified;
   let json: unknown;
   try {
-    json = JSON.parse(text);
+    json = JSON.parse(verified.text);
   } catch {
     return { refused: `the consensus of zone ${zone} is not JSON` };
   }
@@ -139,10 +170,13 @@ export function verifyConsensus(
 
 function interpret(text: ConsensusText, validUntilMs: number): Consensus {
   const nodes = text.nodes.map((node): ConsensusNode => {
-    const linkKey = Buffer.from(node.linkKey, 'base64');
     const endpoint = parseEndpoint(node.endpoint)!;
     const { id, role, boot, draining } = node;
-    return { id, role, endpoint, linkKey, boot, draining, tag: nodeTag(linkKey) };
+    const [linkKeys, circuitKeys] = [node.linkKeys, node.circuitKeys].map((keys) =>
+      keys.map(({ key, from }): ScheduledKey => ({ key: Buffer.from(key, 'base64'), from })),
+    ) as [ScheduledKey[], ScheduledKey[]];
+    const tag = nodeTag(text.zone, Buffer.from(node.identityKey, 'base64'));
+    return { id, role, endpoint, linkKeys, circuitKeys, boot, draining, tag };
   });
   const byId = new Map(nodes.map((node) => [node.id, node]));
   const channels = text.channels.flatMap((channel): ConsensusChannel[] => {
@@ -161,7 +195,29 @@ export interface View {
   readonly peers: readonly Consensus[];
 }
 
-const signedConsensus = z.object({ consensus: z.string().max(4_000_000), signature: z.string().max(128) });
+const signedConsensus = z.object({
+  consensus: z.string().max(4_000_000),
+  signature: z.string().max(128),
+  certificate: signedCertificate,
+});
+
+/** A consensus as it travels. */
+export function envelope({ text, signature, certificate }: CertifiedText): z.infer<typeof signedConsensus> {
+  return { consensus: text, signature, certificate };
+}
+
+/** What an envelope holds; undefined if that is none. Nothing of it is verified. */
+export function opened(json: unknown): CertifiedText | undefined {
+  const { data } = signedConsensus.safeParse(json);
+  return data && textOf(data);
+}
+
+const textOf = ({ consensus: text, signature, certificate }: z.infer<typeof signedConsensus>): CertifiedText => ({
+  text,
+  signature,
+  certificate,
+});
+
 const viewText = z.object({
   own: signedConsensus,
   peers: z.array(z.object({ zone: name, rootKey: keyText, signed: signedConsensus })).max(256),
@@ -178,11 +234,10 @@ export function verifyView(
   const parsed = viewText.safeParse(json);
   if (!parsed.success) return { refused: `the directory's answer is malformed: ${z.prettifyError(parsed.error)}` };
   const { own, peers } = parsed.data;
-  const ownVerified = verifyConsensus({ text: own.consensus, signature: own.signature }, rootKey, zone, nowMs);
+  const ownVerified = verifyConsensus(textOf(own), rootKey, zone, nowMs);
   if ('refused' in ownVerified) return ownVerified;
   const verifiedPeers = peers.flatMap((peer): Consensus[] => {
-    const signed = { text: peer.signed.consensus, signature: peer.signed.signature };
-    const verified = verifyConsensus(signed, Buffer.from(peer.rootKey, 'base64'), peer.zone, nowMs);
+    const verified = verifyConsensus(textOf(peer.signed), Buffer.from(peer.rootKey, 'base64'), peer.zone, nowMs);
     return 'refused' in verified || peer.zone === zone ? [] : [verified];
   });
   return { own: ownVerified, peers: verifiedPeers };

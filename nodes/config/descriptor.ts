@@ -2,10 +2,12 @@ import { z } from 'zod';
 import { parseEndpoint } from '../core/units.ts';
 import type { Identity } from '../crypto/keys.ts';
 import { type SignedText, signText, verifyText } from '../crypto/signed.ts';
-import { keyText, MESH_CELLS_PER_TICK_MAX } from './consensus.ts';
+import { MESH_CELLS_PER_TICK_MAX, NODE_KEYS_MAX } from './consensus.ts';
+import { KEY_NUMBER_MAX } from './key-files.ts';
+import { keyText } from './key-text.ts';
 
 /**
- * What a node tells its directory about itself, signed with its identity: where it listens and under which link key.
+ * What a node tells its directory about itself, signed with its identity: where it listens and under which keys.
  *
  * The directory takes it only from identities that its roster lists, and only a newer one than it has, so a copied
  * descriptor cannot lead traffic back to an address that the node has left.
@@ -15,11 +17,23 @@ export type ZoneDemand = z.infer<typeof zoneDemand>;
 
 /** The own zone and 256 peers. */
 const DEMANDS_MAX = 257;
+/** A public key and its number: a newer one has a higher. */
+const publishedKey = z.object({ number: z.int().min(0).max(KEY_NUMBER_MAX), key: keyText });
+export type PublishedKey = z.infer<typeof publishedKey>;
+const publishedKeys = z
+  .array(publishedKey)
+  .min(1)
+  .max(NODE_KEYS_MAX)
+  .refine((keys) => keys.every(({ number }, index) => index === 0 || number > keys[index - 1]!.number), {
+    error: 'must go by number, the oldest first',
+  });
+
 const descriptorText = z.object({
   zone: z.string().max(63),
   id: z.string().max(63),
   endpoint: z.string().refine((text) => parseEndpoint(text) !== undefined, 'must be a.b.c.d:port'),
-  linkKey: keyText,
+  linkKeys: publishedKeys,
+  circuitKeys: publishedKeys,
   boot: z.int().min(0).max(0xffff_ffff),
   issuedAt: z.int().min(0),
   /** Of a mix or rendezvous: its demand in the last epoch by zone, the noise in it (link/demand.ts). */
@@ -27,7 +41,7 @@ const descriptorText = z.object({
 });
 export type Descriptor = z.infer<typeof descriptorText>;
 
-/** A few hundred for the node, at most 90 for a zone's demand. */
+/** A thousand for the node and its keys, at most 90 for a zone's demand. */
 const DESCRIPTOR_CHARS_MAX = 24_576;
 export const signedDescriptor = z.object({
   text: z.string().max(DESCRIPTOR_CHARS_MAX),

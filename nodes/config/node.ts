@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { keyText, zoneParams } from './consensus.ts';
+import { zoneParams } from './consensus.ts';
+import { keyText } from './key-text.ts';
 
 /**
  * The configuration files of the daemons: the only contract between the operator and the nodes.

@@ -68,12 +68,10 @@ export class DhKeyPair {
   }
 }
 
-/** An Ed25519 identity (RFC 8032) and the X25519 keys that hang on it. */
+/** An Ed25519 identity (RFC 8032) and the X25519 key that hangs on it. */
 export class Identity {
   readonly #private: KeyObject;
   readonly publicKey: Buffer;
-  /** Static key of the node's links: derived from the same seed, so that a node has one secret to keep. */
-  readonly link: DhKeyPair;
   /** Static key of the caller's end-to-end handshakes: the X25519 form of the identity itself, so that a contact string carries one key. */
   readonly endToEnd: DhKeyPair;
 
@@ -81,17 +79,49 @@ export class Identity {
     if (seed.length !== KEY_BYTES) throw new RangeError(`identity seed must be ${KEY_BYTES} bytes, got ${seed.length}`);
     this.#private = privateKey('ed25519', seed);
     this.publicKey = rawPublic(this.#private);
-    const linkSecret = deriveKey(seed, 'herd link key');
     const pair = sodium.crypto_sign_seed_keypair(seed);
     const endToEndSecret = sodium.crypto_sign_ed25519_sk_to_curve25519(pair.privateKey);
-    this.link = new DhKeyPair(linkSecret);
     this.endToEnd = new DhKeyPair(endToEndSecret);
-    for (const secret of [linkSecret, pair.privateKey, endToEndSecret]) wipe(secret);
+    for (const secret of [pair.privateKey, endToEndSecret]) wipe(secret);
   }
 
   sign(message: Uint8Array): Buffer {
     return sign(null, message, this.#private);
   }
+}
+
+/** The static keys of a node that are changed in its life: of its links, and of the circuits that clients make to it. */
+export const KEY_KINDS = ['link', 'circuit'] as const;
+export type KeyKind = (typeof KEY_KINDS)[number];
+
+export interface NumberedPair {
+  readonly number: number;
+  readonly pair: DhKeyPair;
+}
+
+/** Of each kind at least one, by number, the oldest first. */
+export type NodeKeys = Readonly<Record<KeyKind, readonly NumberedPair[]>>;
+
+/** A private half, on its way from a file to where it is used. Whoever has it wipes it. */
+export interface NumberedSeed {
+  readonly number: number;
+  readonly seed: Uint8Array;
+}
+export type KeySeeds = Readonly<Record<KeyKind, readonly NumberedSeed[]>>;
+
+/** What a node has that is given no keys but its identity: number 0 of each kind, out of the same seed. */
+export function derivedSeeds(identitySeed: Uint8Array): KeySeeds {
+  const derived = (kind: KeyKind) => [{ number: 0, seed: deriveKey(identitySeed, `herd ${kind} key`) }];
+  return { link: derived('link'), circuit: derived('circuit') };
+}
+
+export function nodeKeys(seeds: KeySeeds): NodeKeys {
+  const pairs = (kind: KeyKind) => seeds[kind].map(({ number, seed }) => ({ number, pair: new DhKeyPair(seed) }));
+  return { link: pairs('link'), circuit: pairs('circuit') };
+}
+
+export function wipeSeeds(seeds: KeySeeds): void {
+  for (const kind of KEY_KINDS) for (const { seed } of seeds[kind]) wipe(seed);
 }
 
 export function verifySignature(publicKeyRaw: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean {

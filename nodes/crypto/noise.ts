@@ -47,6 +47,24 @@ export interface HandshakeOptions {
   readonly remote?: Buffer;
 }
 
+/**
+ * Reads a first message as its responder, under whichever of the static keys it was made for: the handshake so far, and
+ * the payload. A key costs one Diffie-Hellman, so there are only a few.
+ */
+export function respond(
+  pattern: Pattern,
+  prologue: string,
+  keys: readonly DhKeyPair[],
+  message: Uint8Array,
+): { readonly state: Handshake; readonly payload: Buffer } | undefined {
+  for (const local of keys) {
+    const state = new Handshake({ pattern, initiator: false, prologue, local });
+    const payload = state.read(message);
+    if (payload) return { state, payload };
+  }
+  return undefined;
+}
+
 export class Handshake {
   readonly #pattern: Pattern;
   readonly #initiator: boolean;

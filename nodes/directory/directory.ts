@@ -1,11 +1,13 @@
 import type { ConsensusText, ViewText } from '../config/consensus.ts';
-import { verifyConsensus } from '../config/consensus.ts';
+import { envelope, verifyConsensus } from '../config/consensus.ts';
 import { claimedId, type Descriptor, verifyDescriptor } from '../config/descriptor.ts';
 import type { DirectoryConfig, DirectoryZone } from '../config/node.ts';
 import { claimedVerdict, verifyVerdict } from '../config/verdict.ts';
-import type { Identity } from '../crypto/keys.ts';
-import { type SignedText, signText } from '../crypto/signed.ts';
+import type { KeyKind } from '../crypto/keys.ts';
+import type { CertifiedText, SignedText } from '../crypto/signed.ts';
 import { Rates } from './rates.ts';
+import { type KnownKey, scheduled } from './schedule.ts';
+import type { Signer } from './signer.ts';
 
 /**
  * The directory of one provider's zones: admits the nodes that its roster lists, signs each zone's consensus, and
@@ -18,41 +20,52 @@ import { Rates } from './rates.ts';
 /** Nodes renew every 10 s; one that missed six renewals is gone. */
 export const DESCRIPTOR_LIFETIME_MS = 60_000;
 /** A consensus outlives its directory by a day, so that calls go on while it is repaired. */
-const CONSENSUS_LIFETIME_MS = 24 * 3600 * 1000;
+export const CONSENSUS_LIFETIME_MS = 24 * 3600 * 1000;
 /** Nodes renew every 10 s and retry every second: who has not come by then does not count. */
 const GATHERING_MS = 15_000;
 /** Clocks of nodes may be ahead by this much (network.md 6, case 9). */
-const CLOCK_SKEW_MS = 5 * 60 * 1000;
+export const CLOCK_SKEW_MS = 5 * 60 * 1000;
 
 interface ServedZone {
   readonly config: DirectoryZone;
-  readonly identity: Identity;
+  readonly signer: Signer;
   /** By node id. BOUNDED: by the roster. */
-  readonly descriptors: Map<string, { descriptor: Descriptor; receivedAt: number }>;
+  readonly descriptors: Map<
+    string,
+    { descriptor: Descriptor; receivedAt: number; keys: Record<KeyKind, readonly KnownKey[]> }
+  >;
   /** Verified consensus of peer zones. BOUNDED: by the configured peers. */
-  readonly peers: Map<string, { signed: SignedText; epoch: number }>;
+  readonly peers: Map<string, { signed: CertifiedText; epoch: number }>;
   /** Superpeers that a mix has found to lie, until this process ends: its operator has then looked. BOUNDED: by the roster. */
   readonly expelled: Set<string>;
   readonly rates: Rates;
-  signed: { content: string; consensus: SignedText } | undefined;
+  signed: { content: string; consensus: CertifiedText } | undefined;
 }
 
-export type Registration = 'accepted' | 'unknown-zone' | 'malformed' | 'not-in-roster' | 'bad-signature' | 'stale';
+export type Registration =
+  | 'accepted'
+  | 'unknown-zone'
+  | 'malformed'
+  | 'not-in-roster'
+  | 'bad-signature'
+  | 'stale'
+  /** A key that is older than the newest known, or another under the same number. */
+  | 'old-key';
 
 export class Directory {
   readonly #epochMs: number;
   /** By zone name. BOUNDED: by the configuration. */
   readonly #zones = new Map<string, ServedZone>();
 
-  /** `identities` holds the root key pair of each configured zone. */
-  constructor(config: DirectoryConfig, identities: ReadonlyMap<string, Identity>) {
+  /** `signers` holds that of each configured zone. */
+  constructor(config: DirectoryConfig, signers: ReadonlyMap<string, Signer>) {
     this.#epochMs = config.epochSeconds * 1000;
     for (const zone of config.zones) {
-      const identity = identities.get(zone.zone);
-      if (!identity) throw new Error(`no root key for zone ${zone.zone}`);
+      const signer = signers.get(zone.zone);
+      if (!signer) throw new Error(`no root key for zone ${zone.zone}`);
       this.#zones.set(zone.zone, {
         config: zone,
-        identity,
+        signer,
         descriptors: new Map(),
         peers: new Map(),
         expelled: new Set(),
@@ -88,7 +101,10 @@ export class Directory {
     const known = zone.descriptors.get(id);
     if (known && descriptor.issuedAt <= known.descriptor.issuedAt) return 'stale';
     if (Math.abs(descriptor.issuedAt - nowMs) > CLOCK_SKEW_MS) return 'stale';
-    zone.descriptors.set(id, { descriptor, receivedAt: nowMs });
+    const link = scheduled(nowMs, this.#epochMs, known?.keys.link, descriptor.linkKeys);
+    const circuit = scheduled(nowMs, this.#epochMs, known?.keys.circuit, descriptor.circuitKeys);
+    if (!link || !circuit) return 'old-key';
+    zone.descriptors.set(id, { descriptor, receivedAt: nowMs, keys: { link, circuit } });
     return 'accepted';
   }
 
@@ -116,8 +132,8 @@ export class Directory {
     return count;
   }
 
-  /** Takes a peer zone's consensus if the configured root key signed it; the reason if not. */
-  learnPeer(nowMs: number, zoneName: string, peerName: string, signed: SignedText): { refused: string } | undefined {
+  /** Takes a peer zone's consensus if it verifies under the configured root key; the reason if not. */
+  learnPeer(nowMs: number, zoneName: string, peerName: string, signed: CertifiedText): { refused: string } | undefined {
     const zone = this.#zones.get(zoneName);
     const peer = zone?.config.peers.find((candidate) => candidate.zone === peerName);
     if (!zone || !peer) return { refused: `zone ${zoneName} has no peer ${peerName}` };
@@ -137,13 +153,13 @@ export class Directory {
     const own = this.#consensus(nowMs, zone);
     const peers = zone.config.peers.flatMap(({ zone: name, rootKey }) => {
       const signed = zone.peers.get(name)?.signed;
-      return signed ? [{ zone: name, rootKey, signed: { consensus: signed.text, signature: signed.signature } }] : [];
+      return signed ? [{ zone: name, rootKey, signed: envelope(signed) }] : [];
     });
-    return { own: { consensus: own.text, signature: own.signature }, peers };
+    return { own: envelope(own), peers };
   }
 
   /** The zone's own signed consensus, as its peers fetch it. */
-  consensus(nowMs: number, zoneName: string): SignedText | undefined {
+  consensus(nowMs: number, zoneName: string): CertifiedText | undefined {
     const zone = this.#zones.get(zoneName);
     return zone && this.#consensus(nowMs, zone);
   }
@@ -174,15 +190,17 @@ export class Directory {
   }
 
   /** Signs anew only when something in it has changed: the epoch, a node, its address. */
-  #consensus(nowMs: number, zone: ServedZone): SignedText {
+  #consensus(nowMs: number, zone: ServedZone): CertifiedText {
     const { config } = zone;
     const epoch = Math.floor(nowMs / this.#epochMs);
     const alive = this.#alive(nowMs, zone);
     const nodes = config.roster
       .filter(({ id }) => alive.has(id))
       .map(({ id, role, identityKey, draining }) => {
-        const { endpoint, linkKey, boot } = alive.get(id)!;
-        return { id, role, endpoint, identityKey, linkKey, boot, draining: draining === true };
+        const { endpoint, boot } = alive.get(id)!;
+        const { link, circuit } = zone.descriptors.get(id)!.keys;
+        const [linkKeys, circuitKeys] = [published(link), published(circuit)];
+        return { id, role, endpoint, identityKey, linkKeys, circuitKeys, boot, draining: draining === true };
       });
     // Superpeers are not in the mesh, and nobody's to trust.
     const inMesh = config.roster.filter(({ role }) => role !== 'superpeer');
@@ -203,11 +221,13 @@ export class Directory {
     };
     const content = JSON.stringify(consensus);
     if (zone.signed?.content !== content) {
-      zone.signed = { content, consensus: signText(zone.identity, 'herd-consensus-v1', content) };
+      zone.signed = { content, consensus: zone.signer.sign(nowMs, 'herd-consensus-v1', content) };
     }
     return zone.signed.consensus;
   }
 }
+
+const published = (keys: readonly KnownKey[]) => keys.map(({ key, from }) => ({ key, from }));
 
 /** Channels of a zone: numbered through the superpeers by id, dealt to the mixes in turn, the next one standing by; the same whoever is up. */
 export function channelsOf(zone: DirectoryZone): ConsensusText['channels'] {

@@ -1,17 +1,21 @@
+import { randomBytes } from 'node:crypto';
+import { envelope, opened } from '../config/consensus.ts';
 import { signedDescriptor } from '../config/descriptor.ts';
 import { type DirectoryConfig, directoryConfig } from '../config/node.ts';
-import { Identity, wipe } from '../crypto/keys.ts';
-import { main, readConfig, readSeed, serveProbes, untilSignalled } from '../host/daemon.ts';
+import { Identity, type NumberedSeed, wipe } from '../crypto/keys.ts';
+import { keyFolder, main, readConfig, readSeed, serveProbes, untilSignalled } from '../host/daemon.ts';
 import { repeat } from '../host/directory-client.ts';
 import { readJson, reply, serveHttp } from '../host/http.ts';
 import { log } from '../host/log.ts';
-import { expelledGauge } from '../host/metrics.ts';
-import { Directory, type Registration } from './directory.ts';
+import { expelledGauge, signingKeysGauge } from '../host/metrics.ts';
+import { CLOCK_SKEW_MS, CONSENSUS_LIFETIME_MS, Directory, type Registration } from './directory.ts';
+import { Signer, type SigningKey } from './signer.ts';
 
 /** The directory's shell: HTTP in front of the pure Directory, and the peers' documents fetched every few seconds. */
 const PEER_INTERVAL_MS = 5_000;
 const PEER_TIMEOUT_MS = 4_000;
 const PEER_RETRY_MS = 1_000;
+const KEYS_INTERVAL_MS = 1_000;
 /** A descriptor with its quotes escaped. */
 const BODY_BYTES_MAX = 32_768;
 
@@ -22,22 +26,58 @@ const STATUS: Record<Registration, number> = {
   'not-in-roster': 403,
   'bad-signature': 403,
   stale: 409,
+  'old-key': 409,
 };
+
+/** The seed is wiped. */
+function identityOf(seed: Uint8Array): Identity {
+  try {
+    return new Identity(seed);
+  } finally {
+    wipe(seed);
+  }
+}
+
+const signingKeys = (seeds: readonly NumberedSeed[]): SigningKey[] =>
+  seeds.map(({ number, seed }) => ({ number, identity: identityOf(seed) }));
+
+/**
+ * Whoever signs for a zone: its root key certifies the keys in the files ZONE-signing-N, which are looked for every
+ * second; without any, a key that nobody else has and that ends with the process.
+ */
+function signerOf(zone: string, epochSeconds: number, signal: AbortSignal): Signer {
+  const folder = keyFolder([`${zone}-signing`]);
+  const read = () => Object.values(folder.read() ?? {}).map(signingKeys)[0];
+  const root = identityOf(readSeed(zone));
+  const ephemeral = { number: 0, identity: identityOf(randomBytes(32)) };
+  const times = { epochMs: epochSeconds * 1000, lifetimeMs: CONSENSUS_LIFETIME_MS, clockSkewMs: CLOCK_SKEW_MS };
+  const signer = new Signer({ zone, root, ...times }, read() ?? [ephemeral]);
+  let told = '';
+  const failed = (reason: string) => {
+    if (reason !== told) log('warn', 'signing keys not taken, the ones before stay', { zone, reason });
+    told = reason;
+  };
+  void repeat(
+    signal,
+    (error) => failed(error.message),
+    KEYS_INTERVAL_MS,
+    async () => {
+      const keys = read();
+      if (keys && !signer.follow(Date.now(), keys)) failed('their numbers go back');
+      else if (keys) told = '';
+      return KEYS_INTERVAL_MS;
+    },
+  );
+  return signer;
+}
 
 await main(async () => {
   const config = readConfig<DirectoryConfig>(directoryConfig);
-  const identities = new Map(
-    config.zones.map(({ zone }) => {
-      const seed = readSeed(zone);
-      const identity = new Identity(seed);
-      wipe(seed);
-      return [zone, identity] as const;
-    }),
-  );
-  const directory = new Directory(config, identities);
+  const signal = untilSignalled();
+  const signers = new Map(config.zones.map(({ zone }) => [zone, signerOf(zone, config.epochSeconds, signal)]));
+  const directory = new Directory(config, signers);
   const startedMs = Date.now();
   const gathering = (zone: string) => directory.gathering(Date.now() - startedMs, Date.now(), zone);
-  const signal = untilSignalled();
   await serveHttp(config.listen.port, '0.0.0.0', [
     {
       method: 'GET',
@@ -55,8 +95,7 @@ await main(async () => {
       handler: (_request, response, [zone]) => {
         if (gathering(zone!) === 'nodes') return reply(response, 503, { error: 'still gathering nodes' });
         const signed = directory.consensus(Date.now(), zone!);
-        const body = signed && { consensus: signed.text, signature: signed.signature };
-        reply(response, body ? 200 : 404, body ?? { error: 'zone not served here' });
+        reply(response, signed ? 200 : 404, signed ? envelope(signed) : { error: 'zone not served here' });
       },
     },
     {
@@ -82,6 +121,7 @@ await main(async () => {
   const labels = { role: 'directory', zone: config.zones[0]!.zone };
   const registry = await serveProbes(config.metrics.port, labels, undefined, () => true);
   expelledGauge(registry, () => directory.expelled());
+  signingKeysGauge(registry, () => [...signers].map(([zone, signer]) => [zone, signer.keyNumber(Date.now())]));
   for (const { zone, peers } of directory.zones()) {
     for (const peer of peers) {
       let told = '';
@@ -97,9 +137,9 @@ await main(async () => {
           const answer = await fetch(`${peer.url}/v1/zones/${peer.zone}/consensus`, {
             signal: AbortSignal.timeout(PEER_TIMEOUT_MS),
           });
-          const own = (await answer.json()) as { consensus?: unknown; signature?: unknown };
+          const signed = opened(await answer.json());
           if (!answer.ok) throw new Error(`its directory answered ${answer.status}`);
-          const signed = { text: String(own.consensus), signature: String(own.signature) };
+          if (!signed) throw new Error('its directory answered with something else');
           const refused = directory.learnPeer(Date.now(), zone, peer.zone, signed);
           if (refused) failed(refused.refused);
           return PEER_INTERVAL_MS;

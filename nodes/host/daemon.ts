@@ -3,16 +3,27 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import type { Registry } from 'prom-client';
-import type { View } from '../config/consensus.ts';
-import { nodeTag } from '../config/consensus.ts';
+import { nodeTag, type View } from '../config/consensus.ts';
 import { signDescriptor, type ZoneDemand } from '../config/descriptor.ts';
 import { parseConfig, parseSeed, type RelayConfig, relayConfig } from '../config/node.ts';
 import { signVerdict } from '../config/verdict.ts';
-import { Identity, wipe } from '../crypto/keys.ts';
+import {
+  derivedSeeds,
+  Identity,
+  KEY_KINDS,
+  type KeyKind,
+  type KeySeeds,
+  type NodeKeys,
+  type NumberedPair,
+  nodeKeys,
+  wipe,
+  wipeSeeds,
+} from '../crypto/keys.ts';
 import { fetchView, publish, repeat, type VerifiedView } from './directory-client.ts';
 import { reply, serveHttp } from './http.ts';
+import { KeyFolder } from './key-folder.ts';
 import { log } from './log.ts';
-import { nodeRegistry } from './metrics.ts';
+import { keyNumbersGauge, nodeRegistry } from './metrics.ts';
 import type { PlaneData } from './plane.ts';
 import { Stats } from './stats.ts';
 
@@ -41,6 +52,11 @@ export function readSeed(name: string): Buffer {
   return parseSeed(readFileSync(file, 'utf8'), file);
 }
 
+/** Keys beside those seeds, which may change. */
+export function keyFolder<K extends string>(prefixes: readonly K[]): KeyFolder<K> {
+  return new KeyFolder(KEYS_FOLDER, prefixes);
+}
+
 export interface ZoneMember {
   readonly zone: string;
   readonly directory: { readonly url: string; readonly rootKey: string };
@@ -63,11 +79,17 @@ export async function firstView(config: ZoneMember, enough: (view: View) => bool
   }
 }
 
-/** Starts the plane's thread; the process ends with it. */
-export function startPlane(file: URL, config: ZoneMember, seed: Uint8Array, first: VerifiedView, stats: Stats): Worker {
+/** Starts the plane's thread; the process ends with it. The caller wipes the secrets. */
+export function startPlane(
+  file: URL,
+  config: ZoneMember,
+  secrets: { readonly seed: Uint8Array; readonly keys: KeySeeds },
+  first: VerifiedView,
+  stats: Stats,
+): Worker {
   const { port } = config.listen;
   const { rootKey } = config.directory;
-  const data: PlaneData = { port, zone: config.zone, rootKey, stats: stats.memory, seed, view: first.json };
+  const data: PlaneData = { port, zone: config.zone, rootKey, stats: stats.memory, ...secrets, view: first.json };
   const worker = new Worker(file, { workerData: data });
   worker.once('error', (error) => {
     log('error', 'the data plane failed', { reason: error.message });
@@ -171,6 +193,38 @@ async function denounce(
   );
 }
 
+/** Looks for other keys every second, since Kubernetes does not say when it has changed the files. */
+function followKeys(
+  folder: KeyFolder<KeyKind>,
+  worker: Worker,
+  signal: AbortSignal,
+  changed: (keys: NodeKeys) => void,
+): void {
+  let told = '';
+  void repeat(
+    signal,
+    (error) => {
+      if (error.message !== told) log('warn', 'keys not read, the ones before stay', { reason: error.message });
+      told = error.message;
+    },
+    RETRY_MS,
+    async () => {
+      const seeds = folder.read();
+      if (seeds) {
+        changed(nodeKeys(seeds));
+        worker.postMessage({ keys: seeds });
+        wipeSeeds(seeds);
+        log('info', 'keys have changed');
+      }
+      told = '';
+      return RETRY_MS;
+    },
+  );
+}
+
+const published = (keys: readonly NumberedPair[]) =>
+  keys.map(({ number, pair }) => ({ number, key: pair.publicKey.toString('base64') }));
+
 /** Mix, rendezvous and superpeer: register with the directory, run the plane, follow the consensus. */
 export async function runRelay(plane: URL): Promise<void> {
   const config = readConfig<RelayConfig>(relayConfig);
@@ -178,17 +232,22 @@ export async function runRelay(plane: URL): Promise<void> {
   if (!address) throw new Error('the environment variable POD_IP must hold the address that others reach this node at');
   const seed = readSeed('identity');
   const identity = new Identity(seed);
+  const folder = keyFolder(KEY_KINDS);
+  const seeds = folder.read() ?? derivedSeeds(seed);
+  let keys = nodeKeys(seeds);
   const signal = untilSignalled();
   const stats = new Stats();
   let listed = false;
-  await serveProbes(config.metrics.port, config, stats, () => listed && stats.get('links_up') > 0);
+  const registry = await serveProbes(config.metrics.port, config, stats, () => listed && stats.get('links_up') > 0);
+  keyNumbersGauge(registry, () => keys);
   const boot = randomBytes(4).readUInt32BE();
   let demand: ZoneDemand[] | undefined;
   const descriptor = () => ({
     zone: config.zone,
     id: config.id,
     endpoint: `${address}:${config.listen.port}`,
-    linkKey: identity.link.publicKey.toString('base64'),
+    linkKeys: published(keys.link),
+    circuitKeys: published(keys.circuit),
     boot,
     issuedAt: Date.now(),
     ...(demand && { demand }),
@@ -205,11 +264,15 @@ export async function runRelay(plane: URL): Promise<void> {
       return result === 'accepted' ? PUBLISH_INTERVAL_MS : RETRY_MS;
     },
   );
-  const tag = nodeTag(identity.link.publicKey);
+  const tag = nodeTag(config.zone, identity.publicKey);
   const isListed = (view: View) => view.own.nodes.some((node) => node.tag === tag && node.boot === boot);
   const first = await firstView(config, isListed);
-  const worker = startPlane(plane, config, seed, first, stats);
+  const worker = startPlane(plane, config, { seed, keys: seeds }, first, stats);
   wipe(seed);
+  wipeSeeds(seeds);
+  followKeys(folder, worker, signal, (changed) => {
+    keys = changed;
+  });
   worker.on('message', (message: { demand?: ZoneDemand[]; expelled?: { superpeer: string; reason: string } }) => {
     demand = message.demand ?? demand;
     if (message.expelled) void denounce(config, identity, signal, message.expelled);

@@ -1,5 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import { DROP_REASONS } from '../core/drop.ts';
+import { KEY_KINDS, type NodeKeys } from '../crypto/keys.ts';
 import type { Stat, Stats } from './stats.ts';
 
 /**
@@ -67,6 +68,35 @@ export function nodeRegistry(role: string, zone: string, stats: Stats | undefine
     },
   });
   return registry;
+}
+
+/** Which keys a node has: it has read its files if the number is that of the newest. */
+export function keyNumbersGauge(registry: Registry, keys: () => NodeKeys): void {
+  new Gauge({
+    name: 'herd_node_key_number',
+    help: 'Number of the newest of the node’s keys of that kind.',
+    labelNames: ['key'],
+    registers: [registry],
+    collect() {
+      for (const key of KEY_KINDS) this.set({ key }, keys()[key].at(-1)!.number);
+    },
+  });
+}
+
+/** Under which key a directory signs for each of its zones; 0 is one that ends with the process. */
+export function signingKeysGauge(
+  registry: Registry,
+  numbers: () => Iterable<readonly [zone: string, number: number]>,
+): void {
+  new Gauge({
+    name: 'herd_directory_signing_key_number',
+    help: 'Number of the key that signs the zone’s documents now.',
+    labelNames: ['zone'],
+    registers: [registry],
+    collect() {
+      for (const [zone, number] of numbers()) this.set({ zone }, number);
+    },
+  });
 }
 
 /** A directory's own metric. */

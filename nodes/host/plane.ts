@@ -5,7 +5,7 @@ import { DropCounters } from '../core/drop.ts';
 import type { Entropy, Machine } from '../core/machine.ts';
 import { PacketRing } from '../core/ring.ts';
 import type { Micros } from '../core/units.ts';
-import { Identity, wipe } from '../crypto/keys.ts';
+import { Identity, type KeySeeds, type NodeKeys, nodeKeys, wipe, wipeSeeds } from '../crypto/keys.ts';
 import { DATAGRAM_BYTES_MAX, TICK_US } from '../wire/constants.ts';
 import { nowUs } from './clock.ts';
 import { Stats } from './stats.ts';
@@ -32,11 +32,14 @@ export interface PlaneData {
   readonly rootKey: string;
   readonly stats: SharedArrayBuffer;
   readonly seed: Uint8Array;
+  /** A client has none. */
+  readonly keys: KeySeeds;
   readonly view: unknown;
 }
 
 export interface MachineOptions {
   readonly identity: Identity;
+  readonly keys: NodeKeys;
   readonly entropy: Entropy;
   readonly drops: DropCounters;
   readonly view: View;
@@ -46,6 +49,8 @@ export interface MachineOptions {
 export interface PlaneRole<M extends Machine> {
   readonly create: (options: MachineOptions) => M;
   readonly update: (machine: M, now: Micros, view: View) => void;
+  /** Takes the keys that the node has from now on; a client has none. */
+  readonly rekey?: (machine: M, keys: NodeKeys) => void;
   /** Fills the gauges after a tick. */
   readonly gauges: (machine: M, stats: Stats) => void;
   /** Commands of the control thread and events for it; only the client has any. */
@@ -55,7 +60,7 @@ export interface PlaneRole<M extends Machine> {
   readonly open?: typeof openDatagrams;
 }
 
-/** The worker's entry: never returns. Messages are `{view}` from the control thread, or a role's command. */
+/** The worker's entry: never returns. Messages are `{view}` and `{keys}` from the control thread, or a role's command. */
 export async function servePlane<M extends Machine>(role: PlaneRole<M>): Promise<never> {
   const data = workerData as PlaneData;
   const port = parentPort!;
@@ -64,14 +69,16 @@ export async function servePlane<M extends Machine>(role: PlaneRole<M>): Promise
   const drops = new DropCounters(stats.drops);
   const identity = new Identity(data.seed);
   wipe(data.seed);
+  const keys = taken(data.keys);
   const view = verifyView(data.view, rootKey, data.zone, Date.now());
   if ('refused' in view) throw new Error(view.refused);
   const io = await (role.open ?? openDatagrams)(data.port, drops);
   const entropy: Entropy = (into) => {
     randomFillSync(into);
   };
-  const machine = role.create({ identity, entropy, drops, view, now: nowUs() });
-  const take = (message: { view?: unknown }) => {
+  const machine = role.create({ identity, keys, entropy, drops, view, now: nowUs() });
+  const take = (message: { view?: unknown; keys?: KeySeeds }) => {
+    if (message.keys) return role.rekey?.(machine, taken(message.keys));
     if (message.view === undefined) return role.command?.(machine, message, port);
     const newer = verifyView(message.view, rootKey, data.zone, Date.now());
     if (!('refused' in newer)) role.update(machine, nowUs(), newer);
@@ -81,6 +88,12 @@ export async function servePlane<M extends Machine>(role: PlaneRole<M>): Promise
     for (let next = receiveMessageOnPort(port); next; next = receiveMessageOnPort(port)) take(next.message);
   };
   return runTicks(role, machine, io, stats, port, commands);
+}
+
+function taken(seeds: KeySeeds): NodeKeys {
+  const keys = nodeKeys(seeds);
+  wipeSeeds(seeds);
+  return keys;
 }
 
 async function runTicks<M extends Machine>(

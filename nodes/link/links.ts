@@ -1,10 +1,11 @@
+import { keyAt, type ScheduledKey } from '../config/consensus.ts';
 import type { DropCounters } from '../core/drop.ts';
 import { draw, type Entropy } from '../core/machine.ts';
 import type { PacketRing } from '../core/ring.ts';
 import { type Endpoint, MILLISECOND_US, type Micros, SECOND_US } from '../core/units.ts';
 import { Aead } from '../crypto/aead.ts';
 import { type DhKeyPair, KEY_BYTES, wipe } from '../crypto/keys.ts';
-import { Handshake, handshakeBytes, type Pattern } from '../crypto/noise.ts';
+import { Handshake, handshakeBytes, type Pattern, respond } from '../crypto/noise.ts';
 import { ReplayWindow } from '../crypto/replay.ts';
 import {
   LINK_COOKIE_BYTES,
@@ -13,6 +14,7 @@ import {
   LINK_INIT_HEADER_BYTES,
   LINK_KIND,
   LINK_OVERHEAD_BYTES,
+  linkInitBytes,
   PROLOGUE,
 } from '../wire/constants.ts';
 import { COOKIE_LIFE_US, Cookies } from './cookies.ts';
@@ -77,8 +79,10 @@ interface PendingHandshake {
 export interface Link<P> {
   readonly peer: P;
   readonly initiator: boolean;
-  /** The peer's static key; undefined for a client, which shows none. */
-  readonly remoteStatic: Buffer | undefined;
+  /** The peer's static keys, as the newest consensus has them; only for the initiator. */
+  readonly remote: (() => readonly ScheduledKey[]) | undefined;
+  /** The tag under which the peer opened the link; undefined for a client, which shows none, and for the initiator. */
+  readonly tag: string | undefined;
   endpoint: Endpoint;
   /** What is sent under. */
   current: Session<P> | undefined;
@@ -96,12 +100,21 @@ export interface Link<P> {
   receivedAt: Micros;
 }
 
+/** Who opens and takes links here; a client, which only opens them and shows no key, has none. */
+export interface LinkSelf {
+  readonly tag: string;
+  /** What links are opened with. */
+  readonly shown: (now: Micros) => DhKeyPair;
+  /** All for which an INIT may have been made, the likeliest first. */
+  readonly accepted: readonly DhKeyPair[];
+}
+
 export interface LinksOptions<P> {
-  readonly self: DhKeyPair | undefined;
+  readonly self: LinkSelf | undefined;
   readonly entropy: Entropy;
   readonly drops: DropCounters;
-  /** Who may open a link to us: the peer, or undefined to refuse. `remoteStatic` is undefined for NK. */
-  readonly admit: (remoteStatic: Buffer | undefined) => P | undefined;
+  /** Who may open a link to us: the peer, or undefined to refuse. `from` is undefined for NK. */
+  readonly admit: (from: { readonly tag: string; readonly key: Buffer } | undefined) => P | undefined;
   /** BOUNDED: links at most, of both directions. */
   readonly linksMax: number;
 }
@@ -137,8 +150,8 @@ export class Links<P> {
   }
 
   /** Opens a link as the initiator; `tick` sends the handshake. undefined when the table is full. */
-  connect(now: Micros, peer: P, remoteStatic: Buffer, endpoint: Endpoint): Link<P> | undefined {
-    return this.#create(now, peer, true, remoteStatic, endpoint);
+  connect(now: Micros, peer: P, remote: () => readonly ScheduledKey[], endpoint: Endpoint): Link<P> | undefined {
+    return this.#create(now, peer, { initiator: true, remote, tag: undefined }, endpoint);
   }
 
   close(link: Link<P>): void {
@@ -244,8 +257,7 @@ export class Links<P> {
   #create(
     now: Micros,
     peer: P,
-    initiator: boolean,
-    remoteStatic: Buffer | undefined,
+    ends: Pick<Link<P>, 'initiator' | 'remote' | 'tag'>,
     endpoint: Endpoint,
   ): Link<P> | undefined {
     if (this.#links.size >= this.#options.linksMax) {
@@ -254,8 +266,7 @@ export class Links<P> {
     }
     const link: Link<P> = {
       peer,
-      initiator,
-      remoteStatic,
+      ...ends,
       endpoint,
       current: undefined,
       unconfirmed: undefined,
@@ -336,15 +347,17 @@ export class Links<P> {
     if (outbox.reserve() < 0) return;
     const localIndex = this.#freeIndex();
     if (link.handshake) this.#handshakes.delete(link.handshake.localIndex);
-    const pattern: Pattern = this.#options.self ? 'IK' : 'NK';
+    const { self } = this.#options;
+    const pattern: Pattern = self ? 'IK' : 'NK';
     const state = new Handshake({
       pattern,
       initiator: true,
       prologue: PROLOGUE.link,
-      remote: link.remoteStatic!,
-      ...(this.#options.self && { local: this.#options.self }),
+      remote: keyAt(now, link.remote!()),
+      ...(self && { local: self.shown(now) }),
     });
-    const message = state.write(new Uint8Array(0), draw(this.#options.entropy, KEY_BYTES));
+    const payload = Buffer.from(self?.tag ?? '', 'hex');
+    const message = state.write(payload, draw(this.#options.entropy, KEY_BYTES));
     // A key of small order in a signed consensus would be our own zone's fault; there is nobody to talk to then.
     if (!message) return;
     const kind = pattern === 'IK' ? LINK_KIND.initIk : LINK_KIND.initNk;
@@ -357,7 +370,7 @@ export class Links<P> {
   }
 
   /**
-   * An INIT shows who the peer is by the static key in it. One without such a key, when it renews a link that lives, goes
+   * An INIT shows who the peer is by the tag and the static key in it. One without such a key, when it renews a link that lives, goes
    * inside the old session, which shows it instead: by itself it would be a stranger's.
    */
   #sendInit(now: Micros, link: Link<P>, init: Buffer, outbox: PacketRing): void {
@@ -392,23 +405,26 @@ export class Links<P> {
   ): void {
     const { self, drops, admit } = this.#options;
     if (!self) return drops.add('unknown_kind');
-    const end = LINK_INIT_HEADER_BYTES + handshakeBytes(pattern, 0);
-    if (datagram.length !== end + LINK_COOKIE_BYTES) return drops.add('truncated');
+    if (datagram.length !== linkInitBytes(pattern)) return drops.add('truncated');
+    const end = datagram.length - LINK_COOKIE_BYTES;
     if (!renewed && this.#flooded() && !this.#showsCookie(datagram.subarray(end), from, outbox))
       return this.#tellCookie(datagram.readUIntBE(1, 3), from, outbox);
     if (this.#taken === HANDSHAKES_PER_TICK_MAX) return drops.add('handshake_limit');
     this.#taken += 1;
-    const state = new Handshake({ pattern, initiator: false, prologue: PROLOGUE.link, local: self });
     const first = datagram.subarray(LINK_INIT_HEADER_BYTES, end);
-    if (!state.read(first)) return drops.add('bad_handshake');
-    const peer = admit(state.remoteStatic);
+    const read = respond(pattern, PROLOGUE.link, self.accepted, first);
+    if (!read) return drops.add('bad_handshake');
+    const { state, payload } = read;
+    const key = state.remoteStatic;
+    const tag = key && payload.toString('hex');
+    const peer = admit(key && { tag: tag!, key });
     if (peer === undefined) return drops.add('bad_handshake');
-    const known = renewed ?? this.#linkOf(state.remoteStatic);
+    const known = renewed ?? this.#linkOf(tag);
     const ephemeral = Buffer.from(first.subarray(0, KEY_BYTES));
     if (known?.remoteEphemeral?.equals(ephemeral)) return drops.add('replayed');
     const offset = outbox.reserve();
     if (offset < 0) return drops.add('outbox_full');
-    const link = known ?? this.#create(now, peer, false, state.remoteStatic, from);
+    const link = known ?? this.#create(now, peer, { initiator: false, remote: undefined, tag }, from);
     if (!link) return;
     link.remoteEphemeral = ephemeral;
     const message = state.write(new Uint8Array(0), draw(this.#options.entropy, KEY_BYTES))!;
@@ -484,11 +500,9 @@ export class Links<P> {
     return session;
   }
 
-  #linkOf(remoteStatic: Buffer | undefined): Link<P> | undefined {
-    if (!remoteStatic) return undefined;
-    for (const link of this.#links) {
-      if (!link.initiator && link.remoteStatic?.equals(remoteStatic)) return link;
-    }
+  #linkOf(tag: string | undefined): Link<P> | undefined {
+    if (tag === undefined) return undefined;
+    for (const link of this.#links) if (link.tag === tag) return link;
     return undefined;
   }
 

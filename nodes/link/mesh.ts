@@ -28,7 +28,8 @@ export interface MeshNode extends ConsensusNode {
 }
 
 interface MeshLink<P> {
-  readonly node: MeshNode;
+  /** As the newest consensus has it. */
+  node: MeshNode;
   link: Link<P> | undefined;
   queue: CellQueue;
 }
@@ -57,16 +58,12 @@ export function initiates(ownTag: string, peerTag: string): boolean {
   return ownTag < peerTag;
 }
 
-/**
- * The mesh nodes of a view but for oneself, by tag. The own zone's word counts first: a peer zone that lists one of our
- * nodes, or another peer's, cannot lead anybody elsewhere.
- */
+/** The mesh nodes of a view but for oneself, by tag. A tag names the zone too: no zone can say where another's nodes are. */
 export function meshNodes(view: View, ownTag: string): Map<string, MeshNode> {
   const nodes = new Map<string, MeshNode>();
   for (const { zone, nodes: listed } of [view.own, ...view.peers]) {
     for (const node of listed) {
-      if (node.role !== 'superpeer' && node.tag !== ownTag && !nodes.has(node.tag))
-        nodes.set(node.tag, { ...node, zone });
+      if (node.role !== 'superpeer' && node.tag !== ownTag) nodes.set(node.tag, { ...node, zone });
     }
   }
   return nodes;
@@ -109,21 +106,24 @@ export class Mesh<P> {
     for (const [tag, known] of this.#peers) {
       const node = nodes.get(tag);
       const { endpoint, boot, zone } = known.node;
-      if (node && node.endpoint === endpoint && node.boot === boot && node.zone === zone) continue;
+      if (node && node.endpoint === endpoint && node.boot === boot && node.zone === zone) {
+        known.node = node;
+        continue;
+      }
       // A restarted node is another process with none of our keys: begin anew at once instead of waiting for the silence.
       if (known.link && (known.link.initiator || !node)) this.#links.close(known.link);
       this.#peers.delete(tag);
     }
     for (const [tag, node] of nodes) {
       if (this.#peers.has(tag)) continue;
-      const link = initiates(this.#ownTag, tag)
-        ? this.#links.connect(now, peer(node), node.linkKey, node.endpoint)
-        : undefined;
       const queue = new CellQueue(this.#cellBytes, this.#zones.get(node.zone)!.cellsPerTick * QUEUE_TICKS_MAX);
+      const known: MeshLink<P> = { node, link: undefined, queue };
+      if (initiates(this.#ownTag, tag))
+        known.link = this.#links.connect(now, peer(node), () => known.node.linkKeys, node.endpoint);
       // Ids go on where they were before the peer's restart: none comes twice in our own life.
-      const nextCircuit = this.#nextCircuits.get(tag) ?? ((boot << BOOT_SHIFT) >>> 0) + (link ? 1 : 2);
+      const nextCircuit = this.#nextCircuits.get(tag) ?? ((boot << BOOT_SHIFT) >>> 0) + (known.link ? 1 : 2);
       this.#nextCircuits.set(tag, nextCircuit);
-      this.#peers.set(tag, { node, link, queue });
+      this.#peers.set(tag, known);
     }
   }
 

@@ -1,4 +1,4 @@
-import { nodeTag, type View } from '../config/consensus.ts';
+import { lists, type ScheduledKey, type View } from '../config/consensus.ts';
 import type { ZoneDemand } from '../config/descriptor.ts';
 import type { DropCounters } from '../core/drop.ts';
 import { draw, drawFraction, type Entropy, type Machine } from '../core/machine.ts';
@@ -6,11 +6,12 @@ import type { PacketRing } from '../core/ring.ts';
 import { type Micros, SECOND_US } from '../core/units.ts';
 import { AEAD_TAG_BYTES } from '../crypto/aead.ts';
 import { GENERATION_BITS } from '../crypto/generations.ts';
-import { type Identity, KEY_BYTES } from '../crypto/keys.ts';
-import { Handshake } from '../crypto/noise.ts';
+import { type Identity, KEY_BYTES, type NodeKeys } from '../crypto/keys.ts';
+import { type Handshake, respond } from '../crypto/noise.ts';
 import { ReplayWindow } from '../crypto/replay.ts';
 import { type Link, Links } from '../link/links.ts';
 import { initiates, Mesh, type MeshPeer, meshNodes } from '../link/mesh.ts';
+import { OwnKeys } from '../link/own-keys.ts';
 import {
   A1_BYTES,
   ATTACHMENTS_MAX,
@@ -127,6 +128,7 @@ interface PendingAttach {
 
 export interface MixOptions {
   readonly identity: Identity;
+  readonly keys: NodeKeys;
   readonly entropy: Entropy;
   readonly drops: DropCounters;
   readonly view: View;
@@ -137,12 +139,13 @@ export class Mix implements Machine {
   readonly #options: MixOptions;
   readonly #geometry: Geometry;
   readonly #clientsPerChannel: number;
-  readonly #tag: string;
+  readonly #own: OwnKeys;
   readonly #links: Links<MixPeer>;
   readonly #mesh: Mesh<MixPeer>;
   readonly #allocation: Allocation;
   #directMax: number;
-  #peersByKey = new Map<string, MixPeer>();
+  /** By tag: who may open a link to us. BOUNDED: by the consensus. */
+  #peers = new Map<string, { readonly peer: MixPeer; readonly keys: readonly ScheduledKey[] }>();
   /** By channel id. BOUNDED: by the consensus. */
   readonly #channels = new Map<number, ChannelEntry>();
   /** BOUNDED: directMax. */
@@ -180,15 +183,15 @@ export class Mix implements Machine {
     this.#geometry = GEOMETRY[params.profile];
     this.#clientsPerChannel = params.clientsPerChannel;
     this.#directMax = params.directClients;
-    this.#tag = nodeTag(options.identity.link.publicKey);
+    this.#own = new OwnKeys(options.view.own.zone, options.identity, options.keys);
     this.#links = new Links<MixPeer>({
-      self: options.identity.link,
+      self: this.#own,
       entropy: options.entropy,
       drops: options.drops,
-      admit: (key) => this.#admit(key),
+      admit: (from) => this.#admit(from),
       linksMax: 2048 + 2 * params.directClients,
     });
-    this.#mesh = new Mesh(this.#links, options.drops, options.entropy, this.#tag, this.#geometry.mesh);
+    this.#mesh = new Mesh(this.#links, options.drops, options.entropy, this.#own.tag, this.#geometry.mesh);
     this.#allocation = new Allocation({
       mode: params.assignment,
       random: () => drawFraction(options.entropy),
@@ -203,15 +206,18 @@ export class Mix implements Machine {
 
   /** Follows a newer consensus: channels that are ours, superpeers and mesh nodes that may link to us. */
   update(now: Micros, view: View): void {
-    const mesh = [...meshNodes(view, this.#tag).values()];
-    const peers = new Map<string, MixPeer>();
-    for (const node of mesh) {
-      if (initiates(node.tag, this.#tag)) peers.set(node.linkKey.toString('hex'), { kind: 'mesh', tag: node.tag });
+    this.#own.follow(view);
+    const mesh = [...meshNodes(view, this.#own.tag).values()];
+    this.#peers = new Map();
+    for (const { tag, linkKeys: keys } of mesh)
+      if (initiates(tag, this.#own.tag)) this.#peers.set(tag, { peer: { kind: 'mesh', tag }, keys });
+    const mine = view.own.channels.filter(
+      ({ mix, standby }) => mix.tag === this.#own.tag || standby?.tag === this.#own.tag,
+    );
+    for (const { superpeer } of mine) {
+      const { id, tag, linkKeys: keys } = superpeer;
+      this.#peers.set(tag, { peer: { kind: 'superpeer', id }, keys });
     }
-    const mine = view.own.channels.filter(({ mix, standby }) => mix.tag === this.#tag || standby?.tag === this.#tag);
-    for (const { superpeer } of mine)
-      peers.set(superpeer.linkKey.toString('hex'), { kind: 'superpeer', id: superpeer.id });
-    this.#peersByKey = peers;
     this.#mesh.update(now, view, (node) => ({ kind: 'mesh', tag: node.tag }));
     this.#directMax = view.own.params.directClients;
     const superpeers = new Map(mine.map(({ id, superpeer }) => [id, superpeer.id]));
@@ -225,7 +231,7 @@ export class Mix implements Machine {
     const carrying = new Set(superpeers.values());
     for (const id of this.#expelled) if (!carrying.has(id)) this.#expelled.delete(id);
     for (const { id, superpeer, mix } of mine) {
-      const primary = mix.tag === this.#tag;
+      const primary = mix.tag === this.#own.tag;
       const entry = this.#channels.get(id) ?? {
         channel: this.#open(now, id, this.#clientsPerChannel),
         superpeer: superpeer.id,
@@ -240,6 +246,11 @@ export class Mix implements Machine {
       entry.channel.line.leaving = superpeer.draining;
     }
     this.#loseRestarted(new Map(mesh.map((node) => [node.tag, node.boot])));
+  }
+
+  /** What its files hold now. */
+  rekey(keys: NodeKeys): void {
+    this.#own.replace(keys);
   }
 
   /** What the mesh carried in the epoch that has ended: once after its end, else undefined. */
@@ -310,8 +321,9 @@ export class Mix implements Machine {
     for (const [link, channel] of this.#direct) this.#sendDown(now, channel, link, outbox);
   }
 
-  #admit(key: Buffer | undefined): MixPeer | undefined {
-    if (key) return this.#peersByKey.get(key.toString('hex'));
+  #admit(from: { tag: string; key: Buffer } | undefined): MixPeer | undefined {
+    const known = from && this.#peers.get(from.tag);
+    if (from) return known && lists(known.keys, from.key) ? known.peer : undefined;
     return this.#directMax > 0 ? { kind: 'client', channel: undefined } : undefined;
   }
 
@@ -376,13 +388,13 @@ export class Mix implements Machine {
   }
 
   #attach(now: Micros, link: Link<MixPeer>, entry: ChannelEntry | undefined, handle: number, a1: Buffer): void {
-    const { drops, identity } = this.#options;
+    const { drops } = this.#options;
     if (this.#pending.size >= ATTACH_PENDING_MAX) return drops.add('table_full');
     if (this.#attachesLeft === 0) return drops.add('handshake_limit');
     this.#attachesLeft -= 1;
-    const state = new Handshake({ pattern: 'NK', initiator: false, prologue: PROLOGUE.attach, local: identity.link });
-    const payload = state.read(a1);
-    if (!payload) return drops.add('bad_handshake');
+    const read = respond('NK', PROLOGUE.attach, this.#own.circuit, a1);
+    if (!read) return drops.add('bad_handshake');
+    const { state, payload } = read;
     const session = payload.toString('hex', 0, SESSION_BYTES);
     const number = payload[SESSION_BYTES]!;
     const tagAt = SESSION_BYTES + 4;

@@ -4,6 +4,7 @@ import { Mix } from './mix.ts';
 await servePlane<Mix>({
   create: (options) => new Mix(options),
   update: (mix, now, view) => mix.update(now, view),
+  rekey: (mix, keys) => mix.rekey(keys),
   gauges: (mix, stats) => {
     const mesh = mix.meshLinks();
     const channels = mix.channelsUp();

@@ -4,6 +4,7 @@ import { Rendezvous } from './rendezvous.ts';
 await servePlane<Rendezvous>({
   create: (options) => new Rendezvous(options),
   update: (rendezvous, now, view) => rendezvous.update(now, view),
+  rekey: (rendezvous, keys) => rendezvous.rekey(keys),
   gauges: (rendezvous, stats) => {
     const mesh = rendezvous.meshLinks();
     stats.set('links_up', mesh.up);

@@ -1,4 +1,4 @@
-import { nodeTag, type View } from '../config/consensus.ts';
+import { lists, type ScheduledKey, type View } from '../config/consensus.ts';
 import { cookieOf } from '../config/contact.ts';
 import type { ZoneDemand } from '../config/descriptor.ts';
 import type { DropCounters } from '../core/drop.ts';
@@ -6,11 +6,12 @@ import { draw, type Entropy, type Machine } from '../core/machine.ts';
 import type { PacketRing } from '../core/ring.ts';
 import { type Micros, SECOND_US } from '../core/units.ts';
 import { Aead } from '../crypto/aead.ts';
-import { type Identity, KEY_BYTES, wipe } from '../crypto/keys.ts';
-import { Handshake } from '../crypto/noise.ts';
+import { type Identity, KEY_BYTES, type NodeKeys, wipe } from '../crypto/keys.ts';
+import { respond } from '../crypto/noise.ts';
 import { ReplayWindow } from '../crypto/replay.ts';
 import { Links } from '../link/links.ts';
 import { initiates, isOfNewProcess, Mesh, type MeshPeer, meshNodes } from '../link/mesh.ts';
+import { OwnKeys } from '../link/own-keys.ts';
 import {
   C1_BYTES,
   CALL_MAX,
@@ -99,6 +100,7 @@ const NOBODY = { kind: 'nobody' } as const;
 
 export interface RendezvousOptions {
   readonly identity: Identity;
+  readonly keys: NodeKeys;
   readonly entropy: Entropy;
   readonly drops: DropCounters;
   readonly view: View;
@@ -108,10 +110,11 @@ export interface RendezvousOptions {
 export class Rendezvous implements Machine {
   readonly #options: RendezvousOptions;
   readonly #geometry: Geometry;
-  readonly #tag: string;
+  readonly #own: OwnKeys;
   readonly #links: Links<MeshPeer>;
   readonly #mesh: Mesh<MeshPeer>;
-  #meshByKey = new Map<string, MeshPeer>();
+  /** By tag: who may open a link to us. BOUNDED: by the consensus. */
+  #meshPeers = new Map<string, readonly ScheduledKey[]>();
   /** Tags of the own zone's mixes: another zone's have no clients here. */
   #ownMixes = new Set<string>();
   /** By mix tag and circuit id. BOUNDED: CIRCUITS_MAX. */
@@ -132,31 +135,35 @@ export class Rendezvous implements Machine {
     this.#options = options;
     const { params } = options.view.own;
     this.#geometry = GEOMETRY[params.profile];
-    this.#tag = nodeTag(options.identity.link.publicKey);
+    this.#own = new OwnKeys(options.view.own.zone, options.identity, options.keys);
     this.#links = new Links<MeshPeer>({
-      self: options.identity.link,
+      self: this.#own,
       entropy: options.entropy,
       drops: options.drops,
-      admit: (key) => (key ? this.#meshByKey.get(key.toString('hex')) : undefined),
+      admit: (from) =>
+        from && lists(this.#meshPeers.get(from.tag), from.key) ? { kind: 'mesh', tag: from.tag } : undefined,
       linksMax: 1024,
     });
-    this.#mesh = new Mesh(this.#links, options.drops, options.entropy, this.#tag, this.#geometry.mesh);
+    this.#mesh = new Mesh(this.#links, options.drops, options.entropy, this.#own.tag, this.#geometry.mesh);
     this.#cell = Buffer.alloc(this.#geometry.relay);
     this.update(options.now, options.view);
   }
 
   /** Follows a newer consensus. */
   update(now: Micros, view: View): void {
-    const nodes = [...meshNodes(view, this.#tag).values()];
-    this.#meshByKey = new Map(
-      nodes
-        .filter((node) => initiates(node.tag, this.#tag))
-        .map((node) => [node.linkKey.toString('hex'), { kind: 'mesh', tag: node.tag }]),
-    );
+    this.#own.follow(view);
+    const nodes = [...meshNodes(view, this.#own.tag).values()];
+    const opening = nodes.filter(({ tag }) => initiates(tag, this.#own.tag));
+    this.#meshPeers = new Map(opening.map(({ tag, linkKeys }) => [tag, linkKeys]));
     this.#forgetRestarted(new Map(nodes.map((node) => [node.tag, node.boot])));
     const mixes = view.own.nodes.filter(({ role }) => role === 'mix');
     this.#ownMixes = new Set(mixes.map(({ tag }) => tag));
     this.#mesh.update(now, view, (node) => ({ kind: 'mesh', tag: node.tag }));
+  }
+
+  /** What its files hold now. */
+  rekey(keys: NodeKeys): void {
+    this.#own.replace(keys);
   }
 
   /** What the mesh carried in the epoch that has ended: once after its end, else undefined. */
@@ -222,11 +229,12 @@ export class Rendezvous implements Machine {
   // Circuits
 
   #create(mixTag: string, id: number, body: Buffer): void {
-    const { drops, identity } = this.#options;
+    const { drops } = this.#options;
     if (!this.#ownMixes.has(mixTag)) return drops.add('foreign_mix');
-    const state = new Handshake({ pattern: 'IK', initiator: false, prologue: PROLOGUE.circuit, local: identity.link });
-    if (!state.read(body.subarray(0, C1_BYTES))) return drops.add('bad_handshake');
+    const read = respond('IK', PROLOGUE.circuit, this.#own.circuit, body.subarray(0, C1_BYTES));
+    if (!read) return drops.add('bad_handshake');
     if (this.#circuits.size >= CIRCUITS_MAX) return drops.add('table_full');
+    const { state } = read;
     const answer = state.write(new Uint8Array(0), draw(this.#options.entropy, KEY_BYTES))!;
     const keys = state.split();
     const cookie = cookieOf(state.remoteStatic!).toString('hex');
@@ -308,7 +316,7 @@ export class Rendezvous implements Machine {
       this.#forget(call);
       call = undefined;
     }
-    if (target === this.#tag) return this.#setupHere(now, registration, number, call, cookie, firstMessage);
+    if (target === this.#own.tag) return this.#setupHere(now, registration, number, call, cookie, firstMessage);
     const leads = call?.peer.kind === 'leg' && call.peer.tag === target;
     if (!call || !leads) {
       if (!this.#roomTo(target, call)) return drops.add('mesh_full');

@@ -4,6 +4,7 @@ import { Superpeer } from './superpeer.ts';
 await servePlane<Superpeer>({
   create: (options) => new Superpeer(options),
   update: (superpeer, now, view) => superpeer.update(now, view),
+  rekey: (superpeer, keys) => superpeer.rekey(keys),
   gauges: (superpeer, stats) => {
     const mixes = superpeer.mixesUp();
     stats.set('links_up', mixes.up);

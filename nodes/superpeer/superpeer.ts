@@ -1,12 +1,13 @@
-import { nodeTag, type View } from '../config/consensus.ts';
+import type { ConsensusNode, View } from '../config/consensus.ts';
 import type { DropCounters } from '../core/drop.ts';
 import { draw, type Entropy, type Machine } from '../core/machine.ts';
 import { CellQueue } from '../core/queue.ts';
 import { type PacketRing, xorWords } from '../core/ring.ts';
 import type { Micros } from '../core/units.ts';
-import type { Identity } from '../crypto/keys.ts';
+import type { Identity, NodeKeys } from '../crypto/keys.ts';
 import { ReplayWindow } from '../crypto/replay.ts';
 import { type Link, Links } from '../link/links.ts';
+import { OwnKeys } from '../link/own-keys.ts';
 import {
   A1_BYTES,
   A2_BYTES,
@@ -86,6 +87,7 @@ const PACKET_HEADER_BYTES = COUNTER_BYTES + AUDIT_TAG_BYTES;
 
 export interface SuperpeerOptions {
   readonly identity: Identity;
+  readonly keys: NodeKeys;
   readonly entropy: Entropy;
   readonly drops: DropCounters;
   readonly view: View;
@@ -96,10 +98,11 @@ export class Superpeer implements Machine {
   readonly #options: SuperpeerOptions;
   readonly #geometry: Geometry;
   readonly #clientsPerChannel: number;
-  readonly #tag: string;
+  readonly #own: OwnKeys;
   /** To clients, who open them and show no key, and to mixes, to which we open them. */
   readonly #links: Links<Peer>;
-  readonly #mixes = new Map<string, { link: Link<Peer> | undefined; endpoint: number; boot: number }>();
+  /** By tag. BOUNDED: two per channel of the consensus. */
+  readonly #mixes = new Map<string, { node: ConsensusNode; link: Link<Peer> | undefined }>();
   /** By mix and channel. BOUNDED: two per channel of the consensus. */
   readonly #channels = new Map<string, SuperpeerChannel>();
   /** By channel id: its mix and its standby mix. */
@@ -117,13 +120,13 @@ export class Superpeer implements Machine {
     this.#geometry = GEOMETRY[params.profile];
     this.#clientsPerChannel = params.clientsPerChannel;
     this.#cover = Buffer.alloc(this.#geometry.down);
-    this.#tag = nodeTag(options.identity.link.publicKey);
+    this.#own = new OwnKeys(options.view.own.zone, options.identity, options.keys);
     this.#links = new Links<Peer>({
-      self: options.identity.link,
+      self: this.#own,
       entropy: options.entropy,
       drops: options.drops,
       // Only clients open links to a superpeer; they show no static key.
-      admit: (key) => (key ? undefined : { kind: 'client', place: undefined }),
+      admit: (from) => (from ? undefined : { kind: 'client', place: undefined }),
       linksMax: 8192,
     });
     this.update(options.now, options.view);
@@ -131,21 +134,27 @@ export class Superpeer implements Machine {
 
   /** Follows a newer consensus: which channels this superpeer carries, to which mixes. */
   update(now: Micros, view: View): void {
-    const mine = view.own.channels.filter(({ superpeer }) => superpeer.tag === this.#tag);
+    this.#own.follow(view);
+    const mine = view.own.channels.filter(({ superpeer }) => superpeer.tag === this.#own.tag);
     const mixes = new Map(
       mine.flatMap(({ mix, standby }) => (standby ? [mix, standby] : [mix])).map((mix) => [mix.tag, mix]),
     );
     for (const [tag, known] of this.#mixes) {
       const mix = mixes.get(tag);
-      if (mix && mix.endpoint === known.endpoint && mix.boot === known.boot) continue;
+      const { endpoint, boot } = known.node;
+      if (mix && mix.endpoint === endpoint && mix.boot === boot) {
+        known.node = mix;
+        continue;
+      }
       if (known.link) this.#links.close(known.link);
       this.#mixes.delete(tag);
-      if (mix?.boot !== known.boot) this.#abandon(tag);
+      if (mix?.boot !== boot) this.#abandon(tag);
     }
     for (const [tag, mix] of mixes) {
       if (this.#mixes.has(tag)) continue;
-      const link = this.#links.connect(now, { kind: 'mix', tag }, mix.linkKey, mix.endpoint);
-      this.#mixes.set(tag, { link, endpoint: mix.endpoint, boot: mix.boot });
+      const known: { node: ConsensusNode; link: Link<Peer> | undefined } = { node: mix, link: undefined };
+      known.link = this.#links.connect(now, { kind: 'mix', tag }, () => known.node.linkKeys, mix.endpoint);
+      this.#mixes.set(tag, known);
     }
     this.#mixesOf = new Map(mine.map(({ id, mix, standby }) => [id, { primary: mix.tag, standby: standby?.tag }]));
     const wanted = new Map<string, { id: number; tag: string; primary: boolean }>();
@@ -159,6 +168,11 @@ export class Superpeer implements Machine {
       if (known) known.primary = primary;
       else this.#channels.set(key, this.#newChannel(id, tag, primary));
     }
+  }
+
+  /** What its files hold now. */
+  rekey(keys: NodeKeys): void {
+    this.#own.replace(keys);
   }
 
   mixesUp(): { up: number; all: number } {

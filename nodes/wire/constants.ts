@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { AEAD_TAG_BYTES } from '../crypto/aead.ts';
-import { handshakeBytes } from '../crypto/noise.ts';
+import { handshakeBytes, type Pattern } from '../crypto/noise.ts';
 
 /** The numbers of WIRE.md. Lengths are sums of named lengths; relations that must hold are asserted below each group. */
 
@@ -79,6 +79,12 @@ export const DOWN_HEADER_BYTES = 8;
 export const DETACHED_BYTES = 4 + 16;
 export const AUDIT_BYTES = 8;
 export const AUDITED_HEADER_BYTES = 20;
+
+/** An INIT; in that of a node stands its tag. */
+export function linkInitBytes(pattern: Pattern): number {
+  const payload = pattern === 'IK' ? NODE_TAG_BYTES : 0;
+  return LINK_INIT_HEADER_BYTES + handshakeBytes(pattern, 0) + payload + LINK_COOKIE_BYTES;
+}
 
 export const E1_BYTES = handshakeBytes('IK', 0) + E1_TIME_BYTES;
 export const E2_BYTES = handshakeBytes('IK', 1);

@@ -14,9 +14,30 @@ export interface Rule {
 /** Attaches CEL rules: the schema emitter copies them into the CRD, where the API server enforces them. */
 export const rules = (...list: Rule[]) => ({ 'x-kubernetes-validations': list });
 
-/** Zone names become the front of Service and pod names, so they are DNS labels of at most 32 characters that start with a letter. */
-export const zoneNamePattern = /^[a-z]([-a-z0-9]{0,30}[a-z0-9])?$/;
-export const zoneName = () => z.string().min(1).max(32).regex(zoneNamePattern);
+/**
+ * Zone and region names are the front of the names of slots, ZONE-REGION-rendezvous-63, which are those of StatefulSets:
+ * at most 52 characters, since a pod's label holds the name and a hash.
+ */
+export const zoneName = () =>
+  z
+    .string()
+    .min(1)
+    .max(20)
+    .regex(/^[a-z]([-a-z0-9]{0,18}[a-z0-9])?$/);
+export const regionName = () =>
+  z
+    .string()
+    .min(1)
+    .max(17)
+    .regex(/^[a-z]([-a-z0-9]{0,15}[a-z0-9])?$/);
+
+/** Name of a slot, Superpeer or directory node. */
+export const nodeName = () =>
+  z
+    .string()
+    .min(1)
+    .max(52)
+    .regex(/^[a-z]([-a-z0-9]{0,50}[a-z0-9])?$/);
 
 /** A value that fits a Kubernetes label. */
 export const labelValue = () =>
@@ -26,12 +47,62 @@ export const labelValue = () =>
     .max(63)
     .regex(/^[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/);
 
+/** Labels that a Kubernetes node must have. */
+export const nodeSelector = () =>
+  z
+    .record(z.string(), z.string().max(63))
+    .meta({ maxProperties: 8, description: 'Labels of the Kubernetes nodes that the pods run on.' });
+
+export const url = () =>
+  z
+    .string()
+    .min(8)
+    .max(256)
+    .regex(/^https?:\/\/[^\s/]+$/);
+
 /** Base64 of 32 bytes: an Ed25519 public key. */
 export const publicKey = () =>
   z
     .string()
     .max(44)
     .regex(/^[A-Za-z0-9+/]{43}=$/);
+
+/** A length of time in hours, minutes and seconds, such as 720h or 1h30m, within bounds of the same form. */
+export const duration = (least: string, most: string, preset: string, description: string) =>
+  z
+    .string()
+    .max(16)
+    .regex(/^([0-9]+h)?([0-9]+m)?([0-9]+s)?$/)
+    .default(preset)
+    .meta({
+      description: `${description} From ${least} to ${most}.`,
+      ...rules({
+        rule: `self != '' && duration(self) >= duration('${least}') && duration(self) <= duration('${most}')`,
+        message: `must be from ${least} to ${most}`,
+      }),
+    });
+
+/** @param text as the schema's pattern has it */
+export function durationMs(text: string): number {
+  const [, hours = '0', minutes = '0', seconds = '0'] = /^(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?$/.exec(text) ?? [];
+  return ((Number(hours) * 60 + Number(minutes)) * 60 + Number(seconds)) * 1000;
+}
+
+export const dateTime = () => z.string().max(32).meta({ format: 'date-time' });
+
+/** What a status tells of keys that change: never of their bytes. */
+export const keyStates = () =>
+  z
+    .array(
+      z.object({
+        name: z.string().max(32),
+        made: dateTime(),
+        expires: dateTime().meta({ description: 'When its successor is made.' }),
+      }),
+    )
+    .max(8)
+    .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['name'] });
+export type KeyState = z.infer<ReturnType<typeof keyStates>>[number];
 
 export const generation = () => z.int().min(0).max(Number.MAX_SAFE_INTEGER);
 
@@ -42,6 +113,8 @@ export interface ObjectMeta {
   readonly generation: number;
   readonly creationTimestamp: string;
   readonly deletionTimestamp?: string;
+  readonly annotations?: Readonly<Record<string, string>>;
+  readonly finalizers?: readonly string[];
 }
 
 export type Parsed<T> = { ok: true; value: T } | { ok: false; problems: string[] };

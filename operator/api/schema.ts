@@ -5,6 +5,7 @@
  */
 import { z } from 'zod';
 import { group, type Rule, version } from './fields.ts';
+import { NodeSlotSpec, NodeSlotStatus } from './slot.ts';
 import { SuperpeerSpec, SuperpeerStatus, superpeerRules } from './superpeer.ts';
 import { ZoneSpec, ZoneStatus, zoneRules } from './zone.ts';
 
@@ -13,11 +14,13 @@ export interface Schema {
   type?: string;
   properties?: Record<string, Schema>;
   items?: Schema;
+  additionalProperties?: Schema | boolean;
 }
 
 const kept = new Set([
   ...['type', 'properties', 'required', 'items', 'enum', 'default', 'description', 'format', 'pattern', 'nullable'],
   ...['minimum', 'maximum', 'exclusiveMinimum', 'exclusiveMaximum', 'minLength', 'maxLength', 'minItems', 'maxItems'],
+  ...['maxProperties', 'additionalProperties'],
   ...['x-kubernetes-validations', 'x-kubernetes-list-type', 'x-kubernetes-list-map-keys'],
 ]);
 
@@ -37,7 +40,8 @@ function rewrite(node: Schema, path: string, problems: string[]): Schema {
     // zod states the range of a safe integer where the source gives none: noise.
     if (keyword === 'minimum' && value === Number.MIN_SAFE_INTEGER) continue;
     if (keyword === 'maximum' && value === Number.MAX_SAFE_INTEGER) continue;
-    if (keyword === '$schema') continue;
+    // Names of a map's keys can't be said in a structural schema; the server knows those of a node selector.
+    if (keyword === '$schema' || keyword === 'propertyNames') continue;
     if (!kept.has(keyword)) problems.push(`${path}: keyword ${keyword}`);
     else out[keyword] = value;
   }
@@ -47,6 +51,10 @@ function rewrite(node: Schema, path: string, problems: string[]): Schema {
   if (node.type === 'array' && node.maxItems === undefined) problems.push(`${path}: list without maxItems`);
   if (node.type === 'integer') out.format = 'int64';
   if (node.type === undefined) problems.push(`${path}: no type`);
+  if (typeof node.additionalProperties === 'object') {
+    if (node.maxProperties === undefined) problems.push(`${path}: map without maxProperties`);
+    out.additionalProperties = rewrite(node.additionalProperties, `${path}{}`, problems);
+  }
   if (node.items) out.items = rewrite(node.items, `${path}[]`, problems);
   if (node.properties) {
     out.properties = Object.fromEntries(
@@ -60,6 +68,8 @@ interface Column {
   readonly name: string;
   readonly type: 'string' | 'integer' | 'date';
   readonly jsonPath: string;
+  /** 1: shown by -o wide alone. */
+  readonly priority?: 1;
 }
 
 interface Kind {
@@ -68,14 +78,35 @@ interface Kind {
   readonly shortNames: readonly string[];
   readonly spec: z.ZodType;
   readonly status: z.ZodType;
-  readonly rules: { 'x-kubernetes-validations': Rule[] };
+  /** Over the whole object. */
+  readonly rules: { 'x-kubernetes-validations'?: Rule[] };
   readonly columns: readonly Column[];
 }
 
 const ready: Column = { name: 'Ready', type: 'string', jsonPath: '.status.conditions[?(@.type=="Ready")].status' };
 const age: Column = { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' };
 
+const wide = (column: Column): Column => ({ ...column, priority: 1 });
+
 const kinds: readonly Kind[] = [
+  {
+    kind: 'NodeSlot',
+    plural: 'nodeslots',
+    shortNames: ['slot'],
+    spec: NodeSlotSpec,
+    status: NodeSlotStatus,
+    rules: {},
+    columns: [
+      { name: 'Zone', type: 'string', jsonPath: '.spec.zone' },
+      { name: 'Role', type: 'string', jsonPath: '.spec.role' },
+      { name: 'State', type: 'string', jsonPath: '.status.state' },
+      { name: 'Drain', type: 'string', jsonPath: '.status.drainReason' },
+      ready,
+      age,
+      wide({ name: 'Region', type: 'string', jsonPath: '.spec.region' }),
+      wide({ name: 'Machine', type: 'string', jsonPath: '.status.machine' }),
+    ],
+  },
   {
     kind: 'Superpeer',
     plural: 'superpeers',
@@ -85,10 +116,11 @@ const kinds: readonly Kind[] = [
     rules: superpeerRules,
     columns: [
       { name: 'Zone', type: 'string', jsonPath: '.spec.zoneRef' },
-      { name: 'Region', type: 'string', jsonPath: '.spec.region' },
       { name: 'Channels', type: 'integer', jsonPath: '.spec.channels' },
       ready,
       age,
+      wide({ name: 'Region', type: 'string', jsonPath: '.spec.managed.region' }),
+      wide({ name: 'Approved', type: 'string', jsonPath: '.status.conditions[?(@.type=="Approved")].status' }),
     ],
   },
   {

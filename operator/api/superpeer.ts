@@ -3,22 +3,46 @@ import { z } from 'zod';
 import { conditionList } from './conditions.ts';
 import {
   generation,
-  labelValue,
+  nodeSelector,
   type ObjectMeta,
   type Parsed,
   parseResource,
   publicKey,
+  regionName,
   rules,
   zoneName,
 } from './fields.ts';
 
-export const SuperpeerSpec = z.object({
-  zoneRef: zoneName().meta({ description: 'The Zone of this namespace that admits the superpeer.' }),
-  region: labelValue().meta({
-    description: 'Value of the node label topology.kubernetes.io/region that the pod runs on.',
-  }),
-  channels: z.int().min(1).max(64).default(1).meta({ description: 'How many channels the superpeer carries.' }),
-});
+export const SuperpeerSpec = z
+  .object({
+    zoneRef: zoneName().meta({
+      description: 'The Zone of this namespace that admits the superpeer.',
+      ...rules({ rule: 'self == oldSelf', message: 'zoneRef is immutable' }),
+    }),
+    channels: z.int().min(1).max(64).default(1).meta({ description: 'How many channels the superpeer carries.' }),
+    managed: z
+      .object({
+        region: regionName().meta({
+          description: 'Where the pod runs.',
+          ...rules({ rule: 'self == oldSelf', message: 'region is immutable' }),
+        }),
+        nodeSelector: nodeSelector()
+          .optional()
+          .meta({ maxProperties: 8, description: 'Default: topology.kubernetes.io/region is the region’s name.' }),
+      })
+      .optional()
+      .meta({ description: 'The operator runs the superpeer as a pod.' }),
+    external: z
+      .object({ identityKey: publicKey().meta({ description: 'What the superpeer’s host has told of it.' }) })
+      .optional()
+      .meta({ description: 'Somebody else runs the superpeer. It is admitted when its condition Approved is True.' }),
+  })
+  .meta(
+    rules({
+      rule: 'has(self.managed) != has(self.external)',
+      message: 'exactly one of managed and external must be set',
+    }),
+  );
 export type SuperpeerSpec = z.infer<typeof SuperpeerSpec>;
 
 export const SuperpeerStatus = z.object({

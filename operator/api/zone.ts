@@ -1,21 +1,44 @@
-/** A Zone: one provider's mixes, rendezvous and directory in one region. This schema is the only source of the type, the defaults and the CRD. */
+/** A Zone: one provider's mixes, rendezvous and directory, in one region or several. This schema is the only source of the type, the defaults and the CRD. */
 import { z } from 'zod';
 import { conditionList } from './conditions.ts';
 import {
+  duration,
   generation,
+  keyStates,
   labelValue,
+  nodeSelector,
   type ObjectMeta,
   type Parsed,
   parseResource,
   publicKey,
+  regionName,
   rules,
+  url,
   zoneName,
 } from './fields.ts';
 
 const immutable = (field: string) => rules({ rule: 'self == oldSelf', message: `${field} is immutable` });
 
 const replicas = () =>
-  z.int().min(1).max(64).default(1).meta({ description: 'How many nodes of this role the zone runs.' });
+  z
+    .object({
+      replicas: z.int().min(0).max(64).default(1).meta({ description: 'How many nodes of this role the region has.' }),
+    })
+    .prefault({});
+
+const Region = z.object({
+  name: regionName(),
+  nodeSelector: nodeSelector()
+    .optional()
+    .meta({ maxProperties: 8, description: 'Default: topology.kubernetes.io/region is the region’s name.' }),
+  mixes: replicas().meta({ description: 'The zone’s mixes in this region.' }),
+  rendezvous: replicas().meta({ description: 'The zone’s rendezvous in this region.' }),
+});
+
+const listMap = (...keys: string[]) => ({
+  'x-kubernetes-list-type': 'map',
+  'x-kubernetes-list-map-keys': keys,
+});
 
 export const ZoneSpec = z.object({
   provider: labelValue().meta({
@@ -28,24 +51,47 @@ export const ZoneSpec = z.object({
     .max(6)
     .regex(/^[A-Z]{2}(-[A-Z0-9]{1,3})?$/)
     .meta({ description: 'Whose law the zone is under, such as EU, US or US-CA.', ...immutable('jurisdiction') }),
-  region: labelValue().meta({
-    description: 'Value of the node label topology.kubernetes.io/region that the pods run on.',
-  }),
-  mixes: z.object({ replicas: replicas() }).prefault({}).meta({ description: 'The zone’s mixes.' }),
-  rendezvous: z.object({ replicas: replicas() }).prefault({}).meta({ description: 'The zone’s rendezvous.' }),
+  regions: z
+    .array(Region)
+    .min(1)
+    .max(16)
+    .meta({
+      description: 'Where the zone’s nodes are. The first has the directory.',
+      ...listMap('name'),
+      ...rules(
+        {
+          rule: 'self.exists(r, !has(r.mixes) || !has(r.mixes.replicas) || r.mixes.replicas > 0)',
+          message: 'a zone has at least one mix',
+        },
+        {
+          rule: 'self.exists(r, !has(r.rendezvous) || !has(r.rendezvous.replicas) || r.rendezvous.replicas > 0)',
+          message: 'a zone has at least one rendezvous',
+        },
+      ),
+    }),
   directory: z
     .object({
       replicas: z.int().min(1).max(1).optional().meta({ description: 'The zone runs its own directory.' }),
       zoneRef: zoneName().optional().meta({ description: 'The zone whose directory also serves this one.' }),
+      externalURL: url()
+        .optional()
+        .meta({ description: 'Where the own directory is reached from outside of the cluster, if it is.' }),
     })
     .default({ replicas: 1 })
     .meta({
       description:
         'Either replicas (an own directory) or zoneRef (the directory of another zone of the same provider).',
-      ...rules({
-        rule: 'has(self.replicas) != has(self.zoneRef)',
-        message: 'exactly one of replicas and zoneRef must be set',
-      }),
+      ...rules(
+        {
+          rule: 'has(self.replicas) != has(self.zoneRef)',
+          message: 'exactly one of replicas and zoneRef must be set',
+        },
+        {
+          rule: '!has(self.externalURL) || has(self.replicas)',
+          message: 'externalURL is of an own directory',
+          fieldPath: '.externalURL',
+        },
+      ),
     }),
   profile: z.enum(['A', 'B']).default('B').meta({ description: 'Cell profile: A carries G.711, B carries Opus.' }),
   clientsPerChannel: z
@@ -67,41 +113,71 @@ export const ZoneSpec = z.object({
     .max(10000)
     .default(0)
     .meta({ description: 'Clients that each mix takes without a superpeer, where the zone has none.' }),
-  meshCellsPerTick: z
-    .int()
-    .min(1)
-    .max(64)
-    .default(2)
-    .meta({ description: 'Cells sent each tick on every link between nodes.' }),
+  chaff: z
+    .object({
+      cellsPerTick: z
+        .int()
+        .min(1)
+        .max(64)
+        .default(2)
+        .meta({ description: 'Cells sent each tick on every link between nodes, at least.' }),
+      cellsPerTickMax: z.int().min(1).max(64).optional().meta({
+        description: 'Rates follow the demand from epoch to epoch up to this. If absent, they are fixed.',
+      }),
+    })
+    .prefault({})
+    .meta({
+      description: 'The constant rates of the links between nodes.',
+      ...rules({
+        rule: '!has(self.cellsPerTickMax) || self.cellsPerTickMax >= (has(self.cellsPerTick) ? self.cellsPerTick : 2)',
+        message: 'cellsPerTickMax must be at least cellsPerTick',
+        fieldPath: '.cellsPerTickMax',
+      }),
+    }),
   epochSeconds: z
     .int()
     .min(60)
     .max(86400)
     .default(900)
     .meta({ description: 'How long a consensus of the own directory lasts.' }),
+  drainDeadlineSeconds: z
+    .int()
+    .min(30)
+    .max(86400)
+    .default(1800)
+    .meta({ description: 'A node that drains is ended after this time whatever rides on it.' }),
+  keyLifetimes: z
+    .object({
+      link: duration('1h', '8760h', '720h', 'How long a node’s link key is in force.'),
+      circuit: duration('1h', '720h', '24h', 'How long a node’s circuit key is in force.'),
+      signing: duration('1h', '2160h', '168h', 'How long the key is in force that signs what the directory says.'),
+    })
+    .prefault({})
+    .meta({
+      description: 'Schedule of keys that change. The annotation herd.network/rotate makes new ones at its time.',
+    }),
   peers: z
-    .array(z.object({ zone: zoneName().meta({ description: 'Name of a Zone in this namespace.' }) }))
+    .array(
+      z
+        .object({
+          zone: zoneName().meta({ description: 'Name of a Zone in this namespace, or of another provider’s.' }),
+          url: url().optional().meta({ description: 'The other provider’s directory.' }),
+          rootKey: publicKey()
+            .optional()
+            .meta({ description: 'The key that signs the other provider’s consensus, told by the provider.' }),
+        })
+        .meta(rules({ rule: 'has(self.url) == has(self.rootKey)', message: 'url and rootKey go together' })),
+    )
     .max(64)
     .default([])
-    .meta({
-      description: 'Zones that this zone links with.',
-      'x-kubernetes-list-type': 'map',
-      'x-kubernetes-list-map-keys': ['zone'],
-    }),
+    .meta({ description: 'Zones that this zone links with.', ...listMap('zone') }),
   paused: z
     .boolean()
     .default(false)
     .meta({ description: 'The operator leaves the children of a paused zone as they are.' }),
 });
 export type ZoneSpec = z.infer<typeof ZoneSpec>;
-
-const PublishedNode = z.object({
-  id: z.string().max(63),
-  role: z.enum(['mix', 'rendezvous']),
-  identityKey: publicKey(),
-  registered: z.boolean().meta({ description: 'The node is in the consensus that the operator last verified.' }),
-});
-export type PublishedNode = z.infer<typeof PublishedNode>;
+export type Region = z.infer<typeof Region>;
 
 const count = () =>
   z
@@ -113,15 +189,12 @@ export const ZoneStatus = z.object({
   observedGeneration: generation(),
   conditions: conditionList(),
   rootKey: publicKey().optional().meta({ description: 'The key that signs this zone’s consensus.' }),
-  directoryURL: z.string().max(128).optional(),
+  directoryURL: z.string().max(256).optional(),
   epoch: generation().optional().meta({ description: 'Epoch of the consensus that the operator last verified.' }),
   mixesReady: count(),
   rendezvousReady: count(),
   superpeersReady: count(),
-  nodes: z
-    .array(PublishedNode)
-    .max(128)
-    .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['id'] }),
+  keys: keyStates().optional().meta({ description: 'The keys that sign what the directory says of this zone.' }),
 });
 export type ZoneStatus = z.infer<typeof ZoneStatus>;
 
@@ -134,8 +207,8 @@ export interface Zone {
 /** Rules over the whole object, where metadata.name can be seen. */
 export const zoneRules = rules(
   {
-    rule: "self.metadata.name.matches('^[a-z]([-a-z0-9]{0,30}[a-z0-9])?$')",
-    message: 'metadata.name must be a DNS label of at most 32 characters that starts with a letter',
+    rule: "self.metadata.name.matches('^[a-z]([-a-z0-9]{0,18}[a-z0-9])?$')",
+    message: 'metadata.name must be a DNS label of at most 20 characters that starts with a letter',
   },
   {
     rule: "!has(self.spec.assignment) || self.spec.assignment != 'paper' || (has(self.spec.profile) && self.spec.profile == 'A' && has(self.spec.attachmentsPerClient) && self.spec.attachmentsPerClient in [2, 3])",

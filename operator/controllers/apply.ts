@@ -8,27 +8,30 @@ import { isDeepStrictEqual } from 'node:util';
 import { apiVersion } from '../api/fields.ts';
 import type { Cache } from '../kube/cache.ts';
 import type { KubeClient } from '../kube/client.ts';
-import { isNotFound } from '../kube/errors.ts';
+import { isConflict, isNotFound } from '../kube/errors.ts';
 import {
   type CustomResource,
   configMaps,
   type KubeObject,
   keyOf,
   type Manifest,
+  nodeSlots,
+  type Pod,
   podDisruptionBudgets,
+  pods,
   type Resource,
-  secrets,
   services,
   statefulSets,
 } from '../kube/types.ts';
+import { finalizer } from '../objects/labels.ts';
 import { covers } from '../plan/covers.ts';
 import type { Removal } from '../plan/zone.ts';
 import type { Caches } from './caches.ts';
 
 const resources = {
   ConfigMap: configMaps,
+  NodeSlot: nodeSlots,
   PodDisruptionBudget: podDisruptionBudgets,
-  Secret: secrets,
   Service: services,
   StatefulSet: statefulSets,
 } satisfies Record<Removal['kind'], Resource<KubeObject>>;
@@ -74,11 +77,35 @@ export class Applier {
     if (isDeepStrictEqual(raw.status, status)) return;
     const { name, namespace, uid } = raw.metadata;
     const manifest = { apiVersion, kind: resource.kind, metadata: { name, namespace: namespace!, uid }, status };
+    // Deleted while we looked: nobody is left to tell.
+    await this.#ifThere(this.#client.applyStatus(resource, manifest, this.#fieldManager));
+  }
+
+  /** Whether the object stays when it is deleted, until it is let go. One that is no more needs nothing. */
+  async hold(resource: Resource<CustomResource>, raw: CustomResource, held: boolean): Promise<void> {
+    const { name, namespace, uid } = raw.metadata;
+    const metadata = { name, namespace: namespace!, uid, ...(held ? { finalizers: [finalizer] } : {}) };
+    await this.#ifThere(
+      this.#client.apply(resource, { apiVersion, kind: resource.kind, metadata }, this.#fieldManager),
+    );
+  }
+
+  /** A field of a slot that another manager made. */
+  async applyField(manifest: Manifest): Promise<void> {
+    await this.#ifThere(this.#client.apply(nodeSlots, manifest, this.#fieldManager));
+  }
+
+  async annotatePod({ metadata: { name, namespace, uid } }: Pod, annotations: Record<string, string>): Promise<void> {
+    const manifest = { apiVersion: 'v1', kind: 'Pod', metadata: { name, namespace: namespace!, uid, annotations } };
+    await this.#ifThere(this.#client.apply(pods, manifest, this.#fieldManager));
+  }
+
+  /** With a uid in it, what is applied to an object that has gone is refused as a conflict. */
+  async #ifThere(applied: Promise<unknown>): Promise<void> {
     try {
-      await this.#client.applyStatus(resource, manifest, this.#fieldManager);
+      await applied;
     } catch (error) {
-      // Deleted while we looked: nobody is left to tell.
-      if (!isNotFound(error)) throw error;
+      if (!isNotFound(error) && !isConflict(error)) throw error;
     }
   }
 
@@ -87,8 +114,14 @@ export class Applier {
   }
 
   #cacheOf(kind: string): Cache<KubeObject> | undefined {
-    const { configMaps: c, budgets: p, services: s, statefulSets: t } = this.#caches;
-    const caches: Record<string, unknown> = { ConfigMap: c, PodDisruptionBudget: p, Service: s, StatefulSet: t };
-    return caches[kind] as Cache<KubeObject> | undefined;
+    const { configMaps: c, budgets: p, services: s, slots: n, statefulSets: t } = this.#caches;
+    const caches: Record<Removal['kind'], unknown> = {
+      ConfigMap: c,
+      NodeSlot: n,
+      PodDisruptionBudget: p,
+      Service: s,
+      StatefulSet: t,
+    };
+    return caches[kind as Removal['kind']] as Cache<KubeObject> | undefined;
   }
 }

@@ -1,44 +1,86 @@
 /** What the operator watches. Secrets are not among it: it may create and look up its own, never list. */
 import type { ObjectMeta, Parsed } from '../api/fields.ts';
+import { type NodeSlot, parseSlot } from '../api/slot.ts';
 import { parseSuperpeer, type Superpeer } from '../api/superpeer.ts';
 import { parseZone, type Zone } from '../api/zone.ts';
-import { Cache } from '../kube/cache.ts';
+import { Cache, type CacheScope } from '../kube/cache.ts';
 import type { KubeClient } from '../kube/client.ts';
-import type { Change } from '../kube/reflector.ts';
+import type { Beginning } from '../kube/reflector.ts';
+import type { Change, Index } from '../kube/store.ts';
 import * as kube from '../kube/types.ts';
 import { managedSelector } from '../objects/labels.ts';
+import { hostOf } from '../plan/relations.ts';
 
 export interface Caches {
   readonly zones: Cache<kube.CustomResource>;
   readonly superpeers: Cache<kube.CustomResource>;
+  readonly slots: Cache<kube.CustomResource>;
   readonly configMaps: Cache<kube.ConfigMap>;
   readonly services: Cache<kube.Service>;
   readonly statefulSets: Cache<kube.StatefulSet>;
   readonly budgets: Cache<kube.PodDisruptionBudget>;
+  readonly pods: Cache<kube.Pod>;
+  readonly machines: Cache<kube.KubeNode>;
 }
 
 export interface CacheHandlers {
   readonly onZone: (change: Change<kube.CustomResource>) => void;
   readonly onSuperpeer: (change: Change<kube.CustomResource>) => void;
+  readonly onSlot: (change: Change<kube.CustomResource>) => void;
   readonly onChild: (change: Change<kube.KubeObject>) => void;
+  readonly onPod: (change: Change<kube.Pod>) => void;
+  readonly onMachine: (change: Change<kube.KubeNode>) => void;
   readonly onError: (resource: string, error: unknown) => void;
+  readonly onBegin: (resource: string, by: Beginning) => void;
 }
+
+/** Zones by the zones that they name: peers, and whose directory serves them. */
+const byNamedZone: Index<kube.CustomResource> = (raw) => {
+  const parsed = readZone(raw);
+  if (!parsed.ok) return [];
+  const { metadata, spec } = parsed.value;
+  const names = new Set([hostOf(parsed.value), ...spec.peers.map((p) => p.zone)]);
+  return Array.from(names, (name) => `${metadata.namespace}/${name}`);
+};
+
+/** Superpeers by their zone. */
+const byZone: Index<kube.CustomResource> = (raw) => {
+  const parsed = readSuperpeer(raw);
+  return parsed.ok ? [`${parsed.value.metadata.namespace}/${parsed.value.spec.zoneRef}`] : [];
+};
+
+/** Slots by their zone. */
+const byZoneOfSlot: Index<kube.CustomResource> = (raw) => {
+  const parsed = readSlot(raw);
+  return parsed.ok ? [`${parsed.value.metadata.namespace}/${parsed.value.spec.zone}`] : [];
+};
+
+/** Pods by the machine that they are on. */
+const byMachine: Index<kube.Pod> = (pod) => (pod.spec?.nodeName ? [pod.spec.nodeName] : []);
 
 export function createCaches(client: KubeClient, namespaces: readonly string[], handlers: CacheHandlers): Caches {
   const own = { namespaces };
   const managed = { namespaces, labelSelector: managedSelector };
   const of = <T extends kube.KubeObject>(
     resource: kube.Resource<T>,
-    scope: typeof own,
+    scope: CacheScope,
     onChange: (change: Change<T>) => void,
-  ) => new Cache(client, resource, scope, onChange, { onError: (error) => handlers.onError(resource.plural, error) });
+    indexes: Record<string, Index<T>> = {},
+  ) => {
+    const onError = (error: unknown) => handlers.onError(resource.plural, error);
+    const onBegin = (by: Beginning) => handlers.onBegin(resource.plural, by);
+    return new Cache(client, resource, scope, onChange, { onError, onBegin, indexes });
+  };
   return {
-    zones: of(kube.zones, own, handlers.onZone),
-    superpeers: of(kube.superpeers, own, handlers.onSuperpeer),
+    zones: of(kube.zones, own, handlers.onZone, { namedZone: byNamedZone }),
+    superpeers: of(kube.superpeers, own, handlers.onSuperpeer, { zone: byZone }),
+    slots: of(kube.nodeSlots, own, handlers.onSlot, { zone: byZoneOfSlot }),
     configMaps: of(kube.configMaps, managed, handlers.onChild),
     services: of(kube.services, managed, handlers.onChild),
     statefulSets: of(kube.statefulSets, managed, handlers.onChild),
     budgets: of(kube.podDisruptionBudgets, managed, handlers.onChild),
+    pods: of(kube.pods, managed, handlers.onPod, { machine: byMachine }),
+    machines: of(kube.nodes, { namespaces: [] }, handlers.onMachine),
   };
 }
 
@@ -56,12 +98,44 @@ function memoized<T>(parse: (raw: object) => Parsed<T>): (raw: object) => Parsed
 
 export const readZone = memoized<Zone>(parseZone);
 export const readSuperpeer = memoized<Superpeer>(parseSuperpeer);
+export const readSlot = memoized<NodeSlot>(parseSlot);
 
-/** Those of a namespace that parse; one that does not is reported by its own reconcile. */
-export const zonesIn = (caches: Caches, namespace: string): Zone[] =>
-  valid(caches.zones.inNamespace(namespace), readZone);
-export const superpeersIn = (caches: Caches, namespace: string): Superpeer[] =>
-  valid(caches.superpeers.inNamespace(namespace), readSuperpeer);
+/** One that does not parse is as good as absent; its own reconcile reports it. */
+export function zoneNamed(caches: Caches, namespace: string, name: string): Zone | undefined {
+  const raw = caches.zones.get(`${namespace}/${name}`);
+  return raw && valid([raw], readZone)[0];
+}
+
+/** Those that peer with the zone or are served by its directory, itself included when it has one. */
+export const zonesNaming = (caches: Caches, namespace: string, name: string): Zone[] =>
+  valid(caches.zones.by('namedZone', `${namespace}/${name}`), readZone);
+
+export const superpeersOf = (caches: Caches, namespace: string, zone: string): Superpeer[] =>
+  valid(caches.superpeers.by('zone', `${namespace}/${zone}`), readSuperpeer);
+
+export const slotsOf = (caches: Caches, namespace: string, zone: string): NodeSlot[] =>
+  valid(caches.slots.by('zone', `${namespace}/${zone}`), readSlot);
+
+/** All that the plan of a zone reads of others, and not the namespace, which may hold thousands. */
+export function surroundings(
+  caches: Caches,
+  zone: Zone,
+): { zones: Zone[]; superpeers: Superpeer[]; slots: NodeSlot[] } {
+  const { namespace, name } = zone.metadata;
+  const served = zonesNaming(caches, namespace, name).filter((z) => hostOf(z) === name);
+  const names = new Set([name, hostOf(zone)]);
+  for (const one of [zone, ...served]) {
+    names.add(one.metadata.name);
+    for (const peer of one.spec.peers) names.add(peer.zone);
+  }
+  const zones = Array.from(names, (n) => (n === name ? zone : zoneNamed(caches, namespace, n)));
+  const admitting = new Set([name, ...served.map((z) => z.metadata.name)]);
+  return {
+    zones: zones.filter((z) => z !== undefined),
+    superpeers: Array.from(admitting, (n) => superpeersOf(caches, namespace, n)).flat(),
+    slots: Array.from(admitting, (n) => slotsOf(caches, namespace, n)).flat(),
+  };
+}
 
 function valid<T extends { metadata: ObjectMeta }>(raws: readonly object[], read: (raw: object) => Parsed<T>): T[] {
   return raws.flatMap((raw) => {

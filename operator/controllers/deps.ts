@@ -1,17 +1,17 @@
-/** What both controllers work with. */
+/** What all controllers work with. */
 import type { Parsed } from '../api/fields.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { EventRecorder } from '../kube/events.ts';
 import type { Outcome } from '../kube/workers.ts';
 import type { Caches } from './caches.ts';
-import type { ConsensusReader } from './consensus.ts';
+import type { DirectoryReader } from './directory.ts';
 import type { KeyKeeper } from './keys.ts';
 
 export interface Deps {
   readonly client: KubeClient;
   readonly caches: Caches;
   readonly keys: KeyKeeper;
-  readonly consensus: ConsensusReader;
+  readonly directories: DirectoryReader;
   readonly events: EventRecorder;
   /** The image that all nodes run. */
   readonly nodeImage: string;

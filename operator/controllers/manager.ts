@@ -1,20 +1,35 @@
 /** Caches, queues and controllers, wired: which change makes which key be looked at again. */
+import { isDeepStrictEqual } from 'node:util';
+import type { NodeSlot } from '../api/slot.ts';
 import type { Superpeer } from '../api/superpeer.ts';
 import type { Zone } from '../api/zone.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { EventRecorder } from '../kube/events.ts';
-import type { Change } from '../kube/reflector.ts';
-import { type CustomResource, controllerOf, type KubeObject, keyOf } from '../kube/types.ts';
+import type { Lane } from '../kube/queue.ts';
+import type { Beginning } from '../kube/reflector.ts';
+import type { Change } from '../kube/store.ts';
+import { type CustomResource, controllerOf, type KubeNode, type KubeObject, keyOf, type Pod } from '../kube/types.ts';
 import { Workers } from '../kube/workers.ts';
 import { dependents, published, zonesOf } from '../plan/relations.ts';
-import { type Caches, createCaches, readSuperpeer, readZone, superpeersIn, zonesIn } from './caches.ts';
-import { type AskDirectory, ConsensusReader } from './consensus.ts';
+import {
+  type Caches,
+  createCaches,
+  readSlot,
+  readSuperpeer,
+  readZone,
+  superpeersOf,
+  zoneNamed,
+  zonesNaming,
+} from './caches.ts';
 import type { Deps } from './deps.ts';
+import { type AskDirectory, DirectoryReader } from './directory.ts';
 import { KeyKeeper } from './keys.ts';
+import { slotController } from './slot.ts';
 import { superpeerController } from './superpeer.ts';
 import { zoneController } from './zone.ts';
 
-export type Controller = 'superpeer' | 'zone';
+export const controllers = ['slot', 'superpeer', 'zone'] as const;
+export type Controller = (typeof controllers)[number];
 
 export interface ManagerOptions {
   readonly client: KubeClient;
@@ -25,6 +40,9 @@ export interface ManagerOptions {
   readonly askDirectory: AskDirectory;
   readonly onReconcile: (controller: Controller, key: string, seconds: number, error: unknown) => void;
   readonly onWatchError: (resource: string, error: unknown) => void;
+  readonly onWatchBegin?: (resource: string, by: Beginning) => void;
+  /** Who tells of events; the one without leave to ask for, where there are two. */
+  readonly eventClient?: KubeClient;
   /** How long a public key read from a Secret is believed; the default suits all but tests. */
   readonly keysBelievedMs?: number;
 }
@@ -34,22 +52,27 @@ const concurrency = 4;
 export class Manager {
   readonly caches: Caches;
   readonly workers: Record<Controller, Workers>;
+  readonly #events: EventRecorder;
 
   constructor(options: ManagerOptions) {
     const { client, nodeImage } = options;
     this.caches = createCaches(client, options.namespaces, {
       onZone: (change) => this.#zoneChanged(change),
       onSuperpeer: (change) => this.#superpeerChanged(change),
+      onSlot: (change) => this.#slotChanged(change),
       onChild: (change) => this.#childChanged(change),
+      onPod: (change) => this.#podChanged(change),
+      onMachine: (change) => this.#machineChanged(change),
       onError: options.onWatchError,
+      onBegin: (resource, by) => options.onWatchBegin?.(resource, by),
     });
     const keys = new KeyKeeper(
       client,
       options.keysBelievedMs === undefined ? {} : { believedMs: options.keysBelievedMs },
     );
-    const consensus = new ConsensusReader(options.askDirectory);
-    const events = new EventRecorder(client, options.instance);
-    const deps: Deps = { client, caches: this.caches, keys, consensus, events, nodeImage };
+    const directories = new DirectoryReader(options.askDirectory);
+    this.#events = new EventRecorder(options.eventClient ?? client, options.instance);
+    const deps: Deps = { client, caches: this.caches, keys, directories, events: this.#events, nodeImage };
     const worker = (controller: Controller, reconcile: ReturnType<typeof zoneController>) =>
       new Workers({
         concurrency,
@@ -57,6 +80,7 @@ export class Manager {
         onDone: (key, seconds, error) => options.onReconcile(controller, key, seconds, error),
       });
     this.workers = {
+      slot: worker('slot', slotController(deps)),
       superpeer: worker('superpeer', superpeerController(deps)),
       zone: worker('zone', zoneController(deps)),
     };
@@ -76,52 +100,88 @@ export class Manager {
     for (const workers of Object.values(this.workers)) workers.start();
   }
 
+  /** Takes no new keys; resolves when the running reconciles have ended. */
   async stop(): Promise<void> {
     await Promise.all(Object.values(this.workers).map((w) => w.stop()));
+  }
+
+  /** Resolves when the events that were recorded are written, or could not be. */
+  async flushEvents(): Promise<void> {
+    await this.#events.flush();
   }
 
   #zoneChanged({ before, after }: Change<CustomResource>): void {
     const object = (after ?? before)!;
     const namespace = object.metadata.namespace!;
-    if (wantsReconcile(before, after)) this.workers.zone.add(keyOf(object));
+    if (wantsReconcile(before, after)) this.workers.zone.add(keyOf(object), laneOf(this.caches.zones));
     const was = zoneIn(before);
     const is = zoneIn(after);
     if (published(was) === published(is)) return;
-    const zones = zonesIn(this.caches, namespace);
-    for (const zone of [was, is]) {
-      if (zone) for (const name of dependents(zone, zones)) this.workers.zone.add(`${namespace}/${name}`);
-    }
     const { name } = object.metadata;
-    for (const superpeer of superpeersIn(this.caches, namespace)) {
-      if (superpeer.spec.zoneRef === name) this.workers.superpeer.add(keyOf(superpeer));
+    const naming = zonesNaming(this.caches, namespace, name);
+    for (const zone of [was, is]) {
+      if (zone) for (const dependent of dependents(zone, naming)) this.workers.zone.add(`${namespace}/${dependent}`);
     }
+    for (const superpeer of superpeersOf(this.caches, namespace, name)) this.workers.superpeer.add(keyOf(superpeer));
   }
 
   #superpeerChanged({ before, after }: Change<CustomResource>): void {
     const object = (after ?? before)!;
     const namespace = object.metadata.namespace!;
-    if (wantsReconcile(before, after)) this.workers.superpeer.add(keyOf(object));
-    const zones = zonesIn(this.caches, namespace);
+    if (wantsReconcile(before, after)) this.workers.superpeer.add(keyOf(object), laneOf(this.caches.superpeers));
     for (const superpeer of [superpeerIn(before), superpeerIn(after)]) {
-      if (superpeer) for (const name of zonesOf(superpeer, zones)) this.workers.zone.add(`${namespace}/${name}`);
+      if (superpeer) this.#addZones(namespace, superpeer.spec.zoneRef);
     }
+  }
+
+  /** The zone has counts of it, the directory's zone a roster, and its Superpeer a status. */
+  #slotChanged(change: Change<CustomResource>): void {
+    const object = (change.after ?? change.before)!;
+    if (wantsReconcile(change.before, change.after)) this.workers.slot.add(keyOf(object));
+    const slot = slotIn(object);
+    if (slot) this.#addZones(slot.metadata.namespace, slot.spec.zone);
+    this.#childChanged(change);
   }
 
   #childChanged({ before, after }: Change<KubeObject>): void {
     for (const child of [before, after]) {
       const owner = child && controllerOf(child);
       const key = `${child?.metadata.namespace}/${owner?.name}`;
-      if (owner?.kind === 'Zone') this.workers.zone.add(key);
+      if (owner?.kind === 'NodeSlot') this.workers.slot.add(key);
       if (owner?.kind === 'Superpeer') this.workers.superpeer.add(key);
+      if (owner?.kind === 'Zone') this.workers.zone.add(key);
     }
+  }
+
+  #podChanged({ before, after }: Change<Pod>): void {
+    const { namespace, labels } = (after ?? before)!.metadata;
+    const { 'herd.network/role': role, 'herd.network/zone': zone, 'herd.network/node': node } = labels ?? {};
+    if (role === 'directory') this.workers.zone.add(`${namespace}/${zone}`);
+    else this.workers.slot.add(`${namespace}/${node}`);
+  }
+
+  /** Cordoned, or no more: the slots on it are looked at. */
+  #machineChanged({ before, after }: Change<KubeNode>): void {
+    if (before?.spec?.unschedulable === after?.spec?.unschedulable) return;
+    const { name } = (after ?? before)!.metadata;
+    for (const pod of this.caches.pods.by('machine', name)) this.#podChanged({ before: undefined, after: pod });
+  }
+
+  #addZones(namespace: string, zone: string): void {
+    const known = zoneNamed(this.caches, namespace, zone);
+    for (const name of zonesOf(zone, known)) this.workers.zone.add(`${namespace}/${name}`);
   }
 }
 
-/** Our own status writes change neither of these, so they don't wake us. */
+/** What a first list brings is as it was before we started; from then on it is users who change these. */
+const laneOf = (cache: { readonly synced: boolean }): Lane => (cache.synced ? 'urgent' : 'routine');
+
+/** Our own status writes change none of these, so they don't wake us. */
 function wantsReconcile(before: CustomResource | undefined, after: CustomResource | undefined): boolean {
   if (!before || !after || before.metadata.uid !== after.metadata.uid) return true;
   return (
     before.metadata.generation !== after.metadata.generation ||
+    !isDeepStrictEqual(before.metadata.annotations, after.metadata.annotations) ||
     before.metadata.deletionTimestamp !== after.metadata.deletionTimestamp
   );
 }
@@ -133,5 +193,10 @@ function zoneIn(raw: CustomResource | undefined): Zone | undefined {
 
 function superpeerIn(raw: CustomResource | undefined): Superpeer | undefined {
   const parsed = raw && readSuperpeer(raw);
+  return parsed?.ok ? parsed.value : undefined;
+}
+
+function slotIn(raw: CustomResource | undefined): NodeSlot | undefined {
+  const parsed = raw && readSlot(raw);
   return parsed?.ok ? parsed.value : undefined;
 }

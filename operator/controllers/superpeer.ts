@@ -1,29 +1,25 @@
 /** Superpeer: gather → plan → apply → status. */
 import type { Superpeer } from '../api/superpeer.ts';
 import { superpeers } from '../kube/types.ts';
-import { identitySecretName } from '../objects/labels.ts';
-import { planSuperpeer, type SuperpeerView, superpeerKey } from '../plan/superpeer.ts';
+import { hostOf } from '../plan/relations.ts';
+import { planSuperpeer, type SuperpeerView } from '../plan/superpeer.ts';
 import { Applier } from './apply.ts';
-import { readSuperpeer, zonesIn } from './caches.ts';
+import { readSuperpeer, slotsOf, zoneNamed } from './caches.ts';
 import { type Deps, type Reconcile, settled, valid } from './deps.ts';
+import { listedIn } from './directory.ts';
+import { standingOf } from './keys.ts';
+import { Owners } from './owners.ts';
 
 export function superpeerController(deps: Deps): Reconcile {
-  const { caches, keys } = deps;
+  const { caches } = deps;
   const applier = new Applier(deps.client, caches, 'superpeer');
-  /** Key → uid, to forget what belonged to it. BOUNDED: by living superpeers. */
-  const uids = new Map<string, string>();
+  const owners = new Owners((uid) => applier.forget(uid));
 
   return async (key) => {
     const raw = caches.superpeers.get(key);
-    const uid = uids.get(key);
-    if (uid && uid !== raw?.metadata.uid) {
-      uids.delete(key);
-      applier.forget(uid);
-      keys.forget(uid);
-    }
+    owners.see(key, raw);
+    // Its slot goes by its owner reference, and drains.
     if (!raw || raw.metadata.deletionTimestamp) return settled;
-    uids.set(key, raw.metadata.uid);
-
     const superpeer = valid(readSuperpeer(raw));
     const plan = planSuperpeer(await gather(deps, superpeer), Date.now());
     await applier.apply(superpeer.metadata.uid, plan.apply);
@@ -32,20 +28,19 @@ export function superpeerController(deps: Deps): Reconcile {
   };
 }
 
-async function gather({ caches, keys, consensus, nodeImage }: Deps, superpeer: Superpeer): Promise<SuperpeerView> {
-  const { namespace, name, uid } = superpeer.metadata;
+async function gather({ caches, directories }: Deps, superpeer: Superpeer): Promise<SuperpeerView> {
+  const { namespace, name } = superpeer.metadata;
   const { zoneRef } = superpeer.spec;
-  const found = await keys.ensure({ kind: 'Superpeer', metadata: superpeer.metadata }, [superpeerKey(superpeer)]);
-  const zone = zonesIn(caches, namespace).find((z) => z.metadata.name === zoneRef && !z.metadata.deletionTimestamp);
+  const named = zoneNamed(caches, namespace, zoneRef);
+  const zone = named?.metadata.deletionTimestamp ? undefined : named;
   const { rootKey, directoryURL: url } = zone?.status ?? {};
   const directory = rootKey && url ? { url, rootKey } : undefined;
+  const { nodes } = await directories.read(`${namespace}/${zoneRef}`, zoneRef, directory, standingOf(superpeer.status));
   return {
     superpeer,
     zone,
-    identityKey: found.keys.get(identitySecretName(name)),
-    keyProblem: found.problem,
-    statefulSet: caches.statefulSets.ownedBy(uid).find((s) => s.metadata.name === name),
-    consensus: await consensus.read(`${namespace}/${zoneRef}`, zoneRef, directory, [name]),
-    nodeImage,
+    host: zone && zoneNamed(caches, namespace, hostOf(zone)),
+    slot: slotsOf(caches, namespace, zoneRef).find((slot) => slot.metadata.name === name),
+    listed: listedIn(nodes, name),
   };
 }

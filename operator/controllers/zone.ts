@@ -1,42 +1,48 @@
-/** Zone: gather → plan → apply → status. Level-triggered: it asks what is, never what happened. */
+/** Zone: gather → plan → apply → permissions → status → finalizer. Level-triggered: it asks what is, never what happened. */
 import type { Zone } from '../api/zone.ts';
 import { type CustomResource, zones } from '../kube/types.ts';
-import type { Owner } from '../objects/labels.ts';
-import { planZone, type ZoneView, zoneKeys } from '../plan/zone.ts';
+import { directoryName, finalizer, type Owner, rootSecretName } from '../objects/labels.ts';
+import { drainManifest } from '../objects/slot.ts';
+import { keyKinds } from '../plan/key-rotation.ts';
+import { planZone, type ZoneView, zoneChangingKeys, zoneKey, zoneRotation } from '../plan/zone.ts';
 import { Applier } from './apply.ts';
-import { readZone, superpeersIn, zonesIn } from './caches.ts';
+import { readZone, surroundings } from './caches.ts';
 import { type Deps, type Reconcile, settled, valid } from './deps.ts';
+import { standingOf } from './keys.ts';
+import { Owners } from './owners.ts';
 
 export function zoneController(deps: Deps): Reconcile {
-  const { caches, keys, consensus, events } = deps;
+  const { caches, keys, directories, events } = deps;
   const applier = new Applier(deps.client, caches, 'zone');
-  /** Key → uid, to forget what belonged to it. BOUNDED: by living zones. */
-  const uids = new Map<string, string>();
+  const drains = new Applier(deps.client, caches, 'drain');
+  const owners = new Owners((uid, key) => {
+    applier.forget(uid);
+    keys.forget(uid);
+    directories.forget(key);
+  });
 
   return async (key) => {
     const raw = caches.zones.get(key);
-    const uid = uids.get(key);
-    if (uid && uid !== raw?.metadata.uid) {
-      uids.delete(key);
-      applier.forget(uid);
-      keys.forget(uid);
-      consensus.forget(key);
-    }
-    // The children of a zone that goes, go by their owner references.
-    if (!raw || raw.metadata.deletionTimestamp) return settled;
-    uids.set(key, raw.metadata.uid);
-
+    owners.see(key, raw);
+    if (!raw) return settled;
     const zone = valid(readZone(raw));
-    const view = await gather(deps, key, zone);
-    const plan = planZone(view, Date.now());
-    await applier.remove(zone.metadata.uid, zone.metadata.namespace, plan.remove);
-    await applier.apply(zone.metadata.uid, plan.apply);
+    const { uid, namespace, deletionTimestamp, finalizers } = zone.metadata;
+    if (!finalizers?.includes(finalizer)) {
+      if (deletionTimestamp) return settled;
+      await applier.hold(zones, raw, true);
+    }
+    const plan = planZone(await gather(deps, key, zone), Date.now());
+    await applier.remove(uid, namespace, plan.remove);
+    await applier.apply(uid, plan.apply);
+    if (plan.nudge) await applier.annotatePod(plan.nudge.pod, plan.nudge.annotations);
+    for (const { slot, drain } of plan.permissions) await drains.applyField(drainManifest(slot, drain));
     await applier.applyStatus(zones, raw, plan.status);
-    await tellReadiness(raw, zone, plan.status.conditions);
+    tellReadiness(raw, zone, plan.status.conditions);
+    if (!plan.finalizer) await applier.hold(zones, raw, false);
     return { requeueAfterMs: plan.requeueAfterMs };
   };
 
-  async function tellReadiness(
+  function tellReadiness(
     raw: CustomResource,
     zone: Zone,
     now: readonly { type: string; status: string; message: string }[],
@@ -46,33 +52,33 @@ export function zoneController(deps: Deps): Reconcile {
     if (!before || before.status === ready.status) return;
     const [type, reason] =
       ready.status === 'True' ? (['Normal', 'Ready'] as const) : (['Warning', 'NotReady'] as const);
-    await events.record(
-      { ...raw, apiVersion: 'herd.network/v1alpha1', kind: 'Zone' },
-      type,
-      reason,
-      'Reconcile',
-      ready.message,
-    );
+    events.record({ ...raw, kind: 'Zone' }, type, reason, 'Reconcile', ready.message);
   }
 }
 
-async function gather({ caches, keys, consensus, nodeImage }: Deps, key: string, zone: Zone): Promise<ZoneView> {
-  const { namespace, uid } = zone.metadata;
+async function gather({ caches, keys, directories, nodeImage }: Deps, key: string, zone: Zone): Promise<ZoneView> {
+  const { namespace, name, uid } = zone.metadata;
   const owner: Owner = { kind: 'Zone', metadata: zone.metadata };
-  const found = await keys.ensure(owner, zoneKeys(zone), zone.status?.rootKey);
+  const standing = standingOf(zone.status);
+  const found = await keys.ensure(owner, [zoneKey(zone)], standing, zone.status?.rootKey);
+  const leaving = zone.metadata.deletionTimestamp !== undefined;
+  const made = leaving
+    ? []
+    : await keys.rotate(owner, zoneChangingKeys(zone), keyKinds.directory, zoneRotation(zone), standing, Date.now());
   const { rootKey, directoryURL: url } = zone.status ?? {};
-  const ids = zone.status?.nodes.map((n) => n.id) ?? [];
+  const { consensus } = await directories.read(key, name, rootKey && url ? { url, rootKey } : undefined, standing);
   return {
     zone,
-    zones: zonesIn(caches, namespace),
-    superpeers: superpeersIn(caches, namespace),
-    keys: found.keys,
+    ...surroundings(caches, zone),
+    rootKey: found.keys.get(rootSecretName(name)),
     keyProblem: found.problem,
+    made,
     statefulSets: caches.statefulSets.ownedBy(uid),
     configMaps: caches.configMaps.ownedBy(uid),
     services: caches.services.ownedBy(uid),
     budgets: caches.budgets.ownedBy(uid),
-    consensus: await consensus.read(key, zone.metadata.name, rootKey && url ? { url, rootKey } : undefined, ids),
+    directoryPod: caches.pods.get(`${namespace}/${directoryName(name)}-0`),
+    consensus,
     nodeImage,
   };
 }

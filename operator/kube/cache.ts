@@ -1,6 +1,7 @@
 /** Reflectors of one resource, one per watched namespace (or one for all), read as one. */
 import type { KubeClient } from './client.ts';
-import { type Change, Reflector, type ReflectorOptions } from './reflector.ts';
+import { Reflector, type ReflectorOptions } from './reflector.ts';
+import type { Change } from './store.ts';
 import type { KubeObject, Resource } from './types.ts';
 
 export interface CacheScope {
@@ -18,7 +19,7 @@ export class Cache<T extends KubeObject> {
     resource: Resource<T>,
     { namespaces, labelSelector }: CacheScope,
     onChange: (change: Change<T>) => void,
-    options: ReflectorOptions,
+    options: ReflectorOptions<T>,
   ) {
     this.resource = resource;
     const scopes = namespaces.length > 0 ? namespaces : [undefined];
@@ -37,27 +38,27 @@ export class Cache<T extends KubeObject> {
 
   get(key: string): T | undefined {
     for (const reflector of this.#reflectors) {
-      const object = reflector.get(key);
+      const object = reflector.store.get(key);
       if (object) return object;
     }
     return undefined;
   }
 
   inNamespace(namespace: string): T[] {
-    return this.#filter((object) => object.metadata.namespace === namespace);
+    return this.by('namespace', namespace);
   }
 
+  /** Those whose controller has this uid. */
   ownedBy(uid: string): T[] {
-    return this.#filter(
-      (object) => object.metadata.ownerReferences?.some((o) => o.controller && o.uid === uid) === true,
-    );
+    return this.by('owner', uid);
+  }
+
+  /** @param index one of the options' indexes */
+  by(index: string, value: string): T[] {
+    return this.#reflectors.flatMap((r) => r.store.by(index, value));
   }
 
   async run(signal: AbortSignal): Promise<void> {
     await Promise.all(this.#reflectors.map((r) => r.run(signal)));
-  }
-
-  #filter(wanted: (object: T) => boolean): T[] {
-    return this.#reflectors.flatMap((r) => [...r.values()].filter(wanted));
   }
 }

@@ -1,21 +1,26 @@
 /**
  * REST to one cluster over one kept-alive connection pool (the client library would open a new TLS connection per request).
- * Upholds: a request that the server surely did not run (429) or that may be repeated without harm is retried with full
- * jitter; every other failure is thrown typed. No mutating request leaves without the caller's leave (mayWrite).
+ * Upholds: a request that the server surely did not run (429, 401) or that may be repeated without harm is sent again,
+ * after full jitter or with the credential read anew; every other failure is thrown typed. With `writeMsLeft` no mutating
+ * request is sent, for the first time or again, without leave at that moment; none is waited for longer than the leave
+ * lasts, here or in the server, and an answer that comes later all the same is not believed. README.md, "Two leaders",
+ * says what is left.
  */
 import { Agent, type Dispatcher } from 'undici';
 import { fullJitter, type Random, sleep } from './backoff.ts';
 import type { Cluster } from './cluster.ts';
-import { ApiError, apiError, isNotFound } from './errors.ts';
-import type { KubeObject, Manifest, Resource } from './types.ts';
+import { ApiError, apiError, isNotFound, isTooMany } from './errors.ts';
+import { type KubeObject, type Manifest, pods, type Resource } from './types.ts';
 
-export type Verb = 'get' | 'list' | 'watch' | 'create' | 'update' | 'apply' | 'delete';
+export type Verb = 'get' | 'list' | 'watch' | 'create' | 'update' | 'apply' | 'patch' | 'delete' | 'evict';
 
 export interface ClientOptions {
-  /** Throws when writing is no longer allowed, such as after the lease was lost. */
-  readonly mayWrite?: () => void;
+  /** Milliseconds for which a write that is sent now may be under way; undefined: none may be sent, as after the lease was lost. */
+  readonly writeMsLeft?: () => number | undefined;
   readonly onRequest?: (verb: Verb, code: number, seconds: number) => void;
   readonly random?: Random;
+  /** How long an answer may take from the first byte sent to the last one received; the default suits all but tests. */
+  readonly requestMsMax?: number;
 }
 
 export interface Scope {
@@ -27,6 +32,18 @@ export interface WatchEvent<T> {
   readonly type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK';
   readonly object: T;
 }
+
+export interface WatchFrom {
+  /** undefined: first all that is there, to its end (`endsInitial`), then what changes. */
+  readonly resourceVersion: string | undefined;
+  readonly timeoutSeconds: number;
+  /** Aborts when no byte came for so long: a half-open connection says nothing, forever. */
+  readonly silenceMsMax: number;
+  readonly signal: AbortSignal;
+}
+
+/** Of a field that another manager owns with another value: take it, or be refused with 409. */
+export type Conflicts = 'win' | 'yield';
 
 interface Request {
   readonly verb: Verb;
@@ -44,16 +61,22 @@ const attemptsMax = 5;
 /** A Retry-After longer than this is not waited for in place: the work queue does that better. */
 const retryAfterMsMax = 10_000;
 const metadataOnly = 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1';
-const repeatable: ReadonlySet<Verb> = new Set(['get', 'list', 'apply', 'delete']);
+const repeatable: ReadonlySet<Verb> = new Set(['get', 'list', 'apply', 'patch', 'delete']);
+
+/** The bookmark that ends the first part of a watch from no resource version. */
+export const endsInitial = ({ type, object }: WatchEvent<KubeObject>): boolean =>
+  type === 'BOOKMARK' && object.metadata.annotations?.['k8s.io/initial-events-end'] === 'true';
 
 export class KubeClient {
   readonly #cluster: Cluster;
   readonly #agent: Agent;
   readonly #options: ClientOptions;
+  readonly #requestMsMax: number;
 
   constructor(cluster: Cluster, options: ClientOptions = {}) {
     this.#cluster = cluster;
     this.#options = options;
+    this.#requestMsMax = options.requestMsMax ?? requestMsMax;
     // HTTP/1.1: over HTTP/2 all watches and requests would share one connection, and its stall.
     this.#agent = new Agent({
       allowH2: false,
@@ -95,19 +118,19 @@ export class KubeClient {
   }
 
   /**
-   * One watch request, from a resource version until the server closes it.
-   * @param silenceMsMax aborts when no byte came for so long: a half-open connection says nothing, forever
-   * @throws ApiError as HTTP status or as ERROR event (410: list again); any network error
+   * One watch request, until the server closes it.
+   * @throws ApiError as HTTP status or as ERROR event (410: list again; 400, 422: no watch without a version); any network error
    */
   async *watch<T extends KubeObject>(
     resource: Resource<T>,
     scope: Scope,
-    from: { resourceVersion: string; timeoutSeconds: number; silenceMsMax: number; signal: AbortSignal },
+    from: WatchFrom,
   ): AsyncGenerator<WatchEvent<T>> {
+    const initial = { sendInitialEvents: 'true', resourceVersionMatch: 'NotOlderThan' };
     const path = pathOf(resource, scope.namespace, undefined, {
       watch: 'true',
       allowWatchBookmarks: 'true',
-      resourceVersion: from.resourceVersion,
+      ...(from.resourceVersion === undefined ? initial : { resourceVersion: from.resourceVersion }),
       timeoutSeconds: String(from.timeoutSeconds),
       labelSelector: scope.labelSelector,
     });
@@ -118,7 +141,7 @@ export class KubeClient {
     );
     try {
       const signal = AbortSignal.any([from.signal, silence.signal]);
-      const response = await this.#send({ verb: 'watch', method: 'GET', path }, signal);
+      const { response } = await this.#send({ verb: 'watch', method: 'GET', path }, signal);
       let rest = '';
       const decoder = new TextDecoder();
       for await (const chunk of response.body) {
@@ -136,14 +159,58 @@ export class KubeClient {
     }
   }
 
-  /** Server-side apply of a child that is ours: we win conflicts. */
-  async apply<T extends KubeObject>(resource: Resource<T>, manifest: Manifest, fieldManager: string): Promise<T> {
-    return this.#apply(resource, manifest, fieldManager, undefined);
+  /**
+   * Server-side apply. With metadata.uid in the manifest it fails with 409 if the object was replaced by another of its
+   * name, or is gone: without, it would be made.
+   * @param conflicts win for what is ours, yield for a few fields of an object that is someone else's, such as a pod's annotation
+   */
+  async apply<T extends KubeObject>(
+    resource: Resource<T>,
+    manifest: Manifest,
+    fieldManager: string,
+    conflicts: Conflicts = 'win',
+  ): Promise<T> {
+    return this.#apply(resource, manifest, fieldManager, conflicts, undefined);
   }
 
-  /** With metadata.uid in the manifest this fails with 409 if the object was replaced by another of its name. */
-  async applyStatus<T extends KubeObject>(resource: Resource<T>, manifest: Manifest, fieldManager: string): Promise<T> {
-    return this.#apply(resource, manifest, fieldManager, 'status');
+  /** As apply, of the status alone. Ownership in a status is recorded apart, so the same manager's name holds other fields there. */
+  async applyStatus<T extends KubeObject>(
+    resource: Resource<T>,
+    manifest: Manifest,
+    fieldManager: string,
+    conflicts: Conflicts = 'win',
+  ): Promise<T> {
+    return this.#apply(resource, manifest, fieldManager, conflicts, 'status');
+  }
+
+  /** JSON merge patch, for values that are absolute: sent twice it does what it does once. */
+  async patch<T extends KubeObject>(
+    resource: Resource<T>,
+    namespace: string,
+    name: string,
+    changes: object,
+  ): Promise<T> {
+    const path = pathOf(resource, namespace, name);
+    const contentType = 'application/merge-patch+json';
+    return this.#json({ verb: 'patch', method: 'PATCH', path, body: changes, contentType });
+  }
+
+  /**
+   * Asks for a pod's end as `kubectl drain` does. Absent is as good as evicted.
+   * @param uid protects a new pod of the same name
+   * @returns refused: a disruption budget does not allow it now
+   */
+  async evict(namespace: string, name: string, uid: string): Promise<'evicted' | 'refused'> {
+    const path = pathOf(pods, namespace, name, {}, 'eviction');
+    const deleteOptions = { preconditions: { uid } };
+    const body = { apiVersion: 'policy/v1', kind: 'Eviction', metadata: { name, namespace }, deleteOptions };
+    try {
+      await this.#find({ verb: 'evict', method: 'POST', path, body, contentType: 'application/json' });
+      return 'evicted';
+    } catch (error) {
+      if (isTooMany(error)) return 'refused';
+      throw error;
+    }
   }
 
   /** @throws ApiError 409 when it exists */
@@ -174,8 +241,14 @@ export class KubeClient {
     await this.#agent.destroy();
   }
 
-  #apply<T extends KubeObject>(resource: Resource<T>, manifest: Manifest, fieldManager: string, subresource?: string) {
-    const query = { fieldManager, force: 'true' };
+  #apply<T extends KubeObject>(
+    resource: Resource<T>,
+    manifest: Manifest,
+    fieldManager: string,
+    conflicts: Conflicts,
+    subresource: string | undefined,
+  ) {
+    const query = { fieldManager, force: String(conflicts === 'win') };
     const path = pathOf(resource, manifest.metadata.namespace, manifest.metadata.name, query, subresource);
     const contentType = 'application/apply-patch+yaml';
     return this.#json<T>({ verb: 'apply', method: 'PATCH', path, body: manifest, contentType });
@@ -191,66 +264,111 @@ export class KubeClient {
   }
 
   async #json<T>(request: Request): Promise<T> {
-    if (request.method !== 'GET') this.#options.mayWrite?.();
     for (let attempt = 1; ; attempt++) {
+      const giveUp = new AbortController();
+      const timer = setTimeout(() => giveUp.abort(new TooSlow(this.#requestMsMax)), this.#requestMsMax);
       try {
-        const response = await this.#send(request, AbortSignal.timeout(requestMsMax));
-        return (await response.body.json()) as T;
+        const { response, believedUntilMs } = await this.#send(request, giveUp.signal);
+        const body = (await response.body.json()) as T;
+        // A process that was stopped sees the answer before the timer that would have given it up.
+        if (performance.now() < believedUntilMs) return body;
+        throw new NoLeave('the leave to write ended before the answer came: whether it was done is not known');
       } catch (error) {
         const waitMs = attempt < attemptsMax ? this.#retryAfterMs(request, error, attempt) : undefined;
         if (waitMs === undefined) throw error;
         await sleep(waitMs);
+      } finally {
+        clearTimeout(timer);
       }
     }
   }
 
   #retryAfterMs(request: Request, error: unknown, attempt: number): number | undefined {
+    if (error instanceof NoLeave) return undefined;
     const code = error instanceof ApiError ? error.code : 0;
-    if (code !== 429 && !repeatable.has(request.verb)) return undefined;
+    // To an eviction 429 is an answer.
+    if (code === 429 ? request.verb === 'evict' : !repeatable.has(request.verb)) return undefined;
     if (code > 0 && code !== 429 && code < 500) return undefined;
     const jitterMs = fullJitter(attempt, 100, 5_000, this.#options.random ?? Math.random, 20);
-    const askedMs = error instanceof RetryLater ? error.afterMs : 0;
+    const askedMs = error instanceof ApiError ? error.retryAfterMs : 0;
     return askedMs > retryAfterMsMax ? undefined : askedMs + jitterMs;
   }
 
-  async #send(request: Request, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
+  /** A credential that the server refuses may have been renewed since it was read: once per request it is read again. */
+  async #send(request: Request, signal: AbortSignal): Promise<Sent> {
+    const sent = await this.#sendOnce(request, await this.#cluster.headers(false), signal);
+    if (sent.response.statusCode !== 401) return accepted(sent);
+    await sent.response.body.dump();
+    return accepted(await this.#sendOnce(request, await this.#cluster.headers(true), signal));
+  }
+
+  async #sendOnce(request: Request, credential: Record<string, string>, signal: AbortSignal): Promise<Sent> {
+    // Nothing is awaited between the leave and the sending.
+    const writeMs = this.#writeMs(request);
     const started = performance.now();
     let code = 0;
     try {
       const response = await this.#agent.request({
         origin: this.#cluster.server,
-        path: request.path,
+        path: writeMs === undefined ? request.path : withTimeout(request.path, Math.min(writeMs, this.#requestMsMax)),
         method: request.method,
         headers: {
           accept: request.accept ?? 'application/json',
           'user-agent': 'herd-operator',
           ...(request.contentType ? { 'content-type': request.contentType } : {}),
-          ...(await this.#cluster.headers()),
+          ...credential,
         },
         body: request.body ? JSON.stringify(request.body) : null,
-        signal,
+        signal: within(signal, writeMs ?? this.#requestMsMax, this.#requestMsMax),
         bodyTimeout: 0,
       });
       code = response.statusCode;
-      if (code >= 400) {
-        const body = await response.body.text();
-        const status = parseStatus(body);
-        const afterS = Number(response.headers['retry-after']);
-        throw afterS > 0 ? new RetryLater(apiError(code, status), afterS * 1000) : apiError(code, status);
-      }
-      return response;
+      return { response, believedUntilMs: started + (writeMs ?? Number.POSITIVE_INFINITY) };
     } finally {
       this.#options.onRequest?.(request.verb, code, (performance.now() - started) / 1000);
     }
   }
+
+  /** undefined: the request needs no leave. */
+  #writeMs({ method }: Request): number | undefined {
+    const { writeMsLeft } = this.#options;
+    if (method === 'GET' || !writeMsLeft) return undefined;
+    const ms = writeMsLeft();
+    if (ms === undefined) throw new NoLeave('this instance may not write: it does not hold the lease');
+    return ms;
+  }
 }
 
-class RetryLater extends ApiError {
-  readonly afterMs: number;
-  constructor(cause: ApiError, afterMs: number) {
-    super(cause.code, cause.reason, cause.message);
-    this.afterMs = afterMs;
+class NoLeave extends Error {}
+
+class TooSlow extends Error {
+  constructor(ms: number) {
+    super(`no whole answer within ${ms} ms`);
   }
+}
+
+/** The signal gives up after `usualMs` already; a timer more is needed only when there is less time. */
+function within(signal: AbortSignal, ms: number, usualMs: number): AbortSignal {
+  return ms < usualMs ? AbortSignal.any([signal, AbortSignal.timeout(Math.floor(ms))]) : signal;
+}
+
+interface Sent {
+  readonly response: Dispatcher.ResponseData;
+  readonly believedUntilMs: number;
+}
+
+/** @throws ApiError for what is not a success */
+async function accepted(sent: Sent): Promise<Sent> {
+  const { statusCode, body, headers } = sent.response;
+  if (statusCode < 400) return sent;
+  const status = parseStatus(await body.text());
+  const afterS = Number(headers['retry-after']);
+  throw apiError(statusCode, status, afterS > 0 ? afterS * 1000 : 0);
+}
+
+/** The server gives up as well: what waits in its queues when the leave ends is not done later. */
+function withTimeout(path: string, ms: number): string {
+  return `${path}${path.includes('?') ? '&' : '?'}timeout=${Math.max(1, Math.floor(ms))}ms`;
 }
 
 /** A proxy in front may answer in HTML: then the text itself is the message. */

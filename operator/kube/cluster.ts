@@ -10,8 +10,11 @@ export interface Cluster {
     readonly key?: string;
     readonly rejectUnauthorized?: boolean;
   };
-  /** Headers that authenticate a request, fresh enough to use. */
-  headers(): Promise<Record<string, string>>;
+  /**
+   * Headers that authenticate a request, fresh enough to use.
+   * @param anew the server refused the last ones: read the credential again, however fresh it seems
+   */
+  headers(anew: boolean): Promise<Record<string, string>>;
 }
 
 const serviceAccount = '/var/run/secrets/kubernetes.io/serviceaccount';
@@ -28,8 +31,8 @@ export async function inCluster(env: Record<string, string | undefined>): Promis
   return {
     server: `https://${isIPv6(host) ? `[${host}]` : host}:${port}`,
     tls: { ca: await readFile(`${serviceAccount}/ca.crt`, 'utf8') },
-    async headers() {
-      if (performance.now() - readAt > tokenAgeMsMax) {
+    async headers(anew) {
+      if (anew || performance.now() - readAt > tokenAgeMsMax) {
         token = (await readFile(`${serviceAccount}/token`, 'utf8')).trim();
         readAt = performance.now();
       }
@@ -41,8 +44,12 @@ export async function inCluster(env: Record<string, string | undefined>): Promis
 /** The client library is loaded here only: it costs 90 MB of memory that a pod does not need. */
 export async function fromKubeconfig(path: string): Promise<Cluster> {
   const { KubeConfig } = await import('@kubernetes/client-node');
-  const config = new KubeConfig();
-  config.loadFromFile(path);
+  const load = () => {
+    const loaded = new KubeConfig();
+    loaded.loadFromFile(path);
+    return loaded;
+  };
+  let config = load();
   const server = config.getCurrentCluster()?.server;
   if (!server) throw new Error(`${path}: the current context names no cluster`);
   const read = async () => {
@@ -59,7 +66,8 @@ export async function fromKubeconfig(path: string): Promise<Cluster> {
       ...(key ? { key: String(key) } : {}),
       ...(rejectUnauthorized === false ? { rejectUnauthorized } : {}),
     },
-    async headers() {
+    async headers(anew) {
+      if (anew) config = load();
       const { headers, auth } = await read();
       const basic = auth ? { authorization: `Basic ${Buffer.from(auth).toString('base64')}` } : {};
       return { ...basic, ...(headers as Record<string, string>) };

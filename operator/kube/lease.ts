@@ -2,7 +2,8 @@
  * Leader election on a coordination.k8s.io Lease.
  * Upholds: two operators never both believe to lead. Whether another's lease has run out is judged by how long *we* saw
  * it unchanged on our monotonic clock, never by the holder's timestamps; whether ours still holds is judged by the start
- * of the last renewal that succeeded, with a margin of leaseMs - renewMs for a request that is under way.
+ * of the last renewal that succeeded. A write may begin until renewMs after that and is given up at leaseMs, which is
+ * the earliest that another may lead. README.md, "Two leaders", says what can happen all the same.
  */
 import { sleep } from './backoff.ts';
 import type { KubeClient } from './client.ts';
@@ -41,6 +42,7 @@ export class Elector {
   readonly #me: string;
   readonly #observer = new LeaseObserver();
   #heldUntilMs = Number.NEGATIVE_INFINITY;
+  /** As we last wrote it; while nobody else writes, renewing it takes no look. */
   #ours: Lease | undefined;
 
   /** @param me differs between any two processes */
@@ -53,6 +55,11 @@ export class Elector {
 
   leads(): boolean {
     return performance.now() < this.#heldUntilMs;
+  }
+
+  /** How long a write that begins now may take; undefined: none may begin. */
+  writeMsLeft(): number | undefined {
+    return this.leads() ? this.#heldUntilMs + leaseMs - renewMs - performance.now() : undefined;
   }
 
   /** Resolves true once we lead, false when the signal aborts first. */
@@ -76,16 +83,19 @@ export class Elector {
 
   /** Gives the lease up, so that the next operator need not wait for it to run out. */
   async release(): Promise<void> {
-    if (!this.leads() || !this.#ours) return;
+    if (!this.leads()) return;
     this.#heldUntilMs = Number.NEGATIVE_INFINITY;
-    const spec = { ...this.#ours.spec, holderIdentity: '', leaseDurationSeconds: 1 };
-    await this.#client.update(leases, { ...this.#ours, spec });
+    const lease = this.#ours ?? (await this.#client.get(leases, this.#namespace, this.#name));
+    if (lease?.spec?.holderIdentity !== this.#me) return;
+    const spec = { ...lease.spec, holderIdentity: '', leaseDurationSeconds: 1 };
+    await this.#client.update(leases, { ...lease, spec });
   }
 
   async #attempt(onError: (error: unknown) => void): Promise<void> {
     const startedMs = performance.now();
+    const known = this.#ours;
     try {
-      const lease = await this.#client.get(leases, this.#namespace, this.#name);
+      const lease = known ?? (await this.#client.get(leases, this.#namespace, this.#name));
       this.#observer.observe(lease?.spec, performance.now());
       if (!this.#observer.available(lease?.spec, this.#me, performance.now())) {
         this.#heldUntilMs = Number.NEGATIVE_INFINITY;
@@ -95,8 +105,10 @@ export class Elector {
       this.#observer.observe(this.#ours.spec, performance.now());
       this.#heldUntilMs = startedMs + renewMs;
     } catch (error) {
-      // Another was faster: that is how an election goes.
-      if (!isConflict(error)) onError(error);
+      this.#ours = undefined;
+      if (!isConflict(error)) return onError(error);
+      // Another wrote it. Who we thought had it did not lose an election yet: look.
+      if (known) await this.#attempt(onError);
     }
   }
 

@@ -2,36 +2,76 @@
  * The keys that wait for a reconcile. Pure: time and chance are handed in.
  * Upholds: a key waits once however often it is added, is worked on by one worker at a time, and a key added while it is
  * worked on runs again after.
+ *
+ * Due keys stand in two lanes, each first come, first served. `urgent` is for what a user changed, `routine` for
+ * everything else: first lists, polls, retries, children. Urgent keys go first, but of urgentInRowMax + 1 takes one is
+ * routine when a routine key could be taken; so the n-th key of the routine lane is taken within n × (urgentInRowMax + 1)
+ * takes, whatever users do.
  */
 import { fullJitter, type Random } from './backoff.ts';
+import { TokenBucket } from './bucket.ts';
+import { Heap, type Timed } from './heap.ts';
 
+export type Lane = 'urgent' | 'routine';
+
+interface Waiting extends Timed {
+  readonly key: string;
+  lane: Lane;
+}
+
+export const urgentInRowMax = 4;
 const backoffMs = { base: 100, floor: 50, cap: 120_000 };
+/** Of all keys' retries together, as controller-runtime has it: many keys that fail at once are one sick API server. */
+const retries = { perSecond: 10, burst: 100 };
 
 export class WorkQueue {
   readonly #random: Random;
-  /** Key → when it is due, ms. BOUNDED: by the objects in the cluster. */
-  readonly #due = new Map<string, number>();
+  readonly #retries = new TokenBucket(retries);
+  /** All that wait, due or not. BOUNDED: by the objects in the cluster. */
+  readonly #waiting = new Map<string, Waiting>();
+  /** Of those, the ones that are not due yet. BOUNDED: as #waiting. */
+  readonly #later = new Heap<Waiting>();
+  /** The others. BOUNDED: as #waiting. */
+  readonly #ready: Record<Lane, Set<Waiting>> = { urgent: new Set(), routine: new Set() };
   /** BOUNDED: by the number of workers. */
   readonly #busy = new Set<string>();
   /** BOUNDED: by the objects in the cluster; a success removes the key. */
   readonly #failures = new Map<string, number>();
+  #urgentInRow = 0;
 
   constructor(random: Random) {
     this.#random = random;
   }
 
-  /** Of two times for one key the earlier counts. */
-  add(key: string, dueMs: number): void {
-    this.#due.set(key, Math.min(dueMs, this.#due.get(key) ?? Number.POSITIVE_INFINITY));
+  /** Of two times for one key the earlier counts, of two lanes the urgent one. */
+  add(key: string, dueMs: number, lane: Lane): void {
+    const waiting = this.#waiting.get(key);
+    if (!waiting) {
+      const added = { key, dueMs, lane, turn: 0, place: 0 };
+      this.#waiting.set(key, added);
+      this.#later.push(added);
+      return;
+    }
+    const ready = this.#ready[waiting.lane].has(waiting);
+    if (!ready && dueMs < waiting.dueMs) this.#later.advance(waiting, dueMs);
+    if (lane === 'routine' || waiting.lane === 'urgent') return;
+    if (ready) {
+      this.#ready.routine.delete(waiting);
+      this.#ready.urgent.add(waiting);
+    }
+    waiting.lane = 'urgent';
   }
 
-  /** The longest due key that nobody works on; it is the caller's until succeeded or failed. */
+  /** The next due key that nobody works on; it is the caller's until succeeded or failed. */
   take(nowMs: number): string | undefined {
-    const key = this.#first();
-    if (key === undefined || this.#due.get(key)! > nowMs) return undefined;
-    this.#due.delete(key);
-    this.#busy.add(key);
-    return key;
+    this.#ripen(nowMs);
+    const next = this.#next();
+    if (!next) return undefined;
+    this.#urgentInRow = next.lane === 'urgent' ? this.#urgentInRow + 1 : 0;
+    this.#ready[next.lane].delete(next);
+    this.#waiting.delete(next.key);
+    this.#busy.add(next.key);
+    return next.key;
   }
 
   succeeded(key: string): void {
@@ -39,36 +79,44 @@ export class WorkQueue {
     this.#failures.delete(key);
   }
 
-  /** Adds the key again, later with each failure in a row. */
+  /** Adds the key again, later with each failure in a row and with many failures of others. */
   failed(key: string, nowMs: number): void {
     this.#busy.delete(key);
     const failures = (this.#failures.get(key) ?? 0) + 1;
     this.#failures.set(key, failures);
-    this.add(key, nowMs + fullJitter(failures, backoffMs.base, backoffMs.cap, this.#random, backoffMs.floor));
+    const ownMs = fullJitter(failures, backoffMs.base, backoffMs.cap, this.#random, backoffMs.floor);
+    // Not without limit: after an outage that failed every key, each is tried again within the cap.
+    const turnMs = this.#retries.reserve(nowMs, backoffMs.cap);
+    this.add(key, nowMs + Math.max(ownMs, turnMs), 'routine');
   }
 
   /** When take will next have something, unless a key is added before. */
   nextDueMs(): number | undefined {
-    const key = this.#first();
-    return key === undefined ? undefined : this.#due.get(key);
+    return (this.#next() ?? this.#later.first())?.dueMs;
   }
 
   /** Keys that are due now, the busy ones included. */
   depth(nowMs: number): number {
-    let due = 0;
-    for (const at of this.#due.values()) if (at <= nowMs) due++;
-    return due;
+    this.#ripen(nowMs);
+    return this.#ready.urgent.size + this.#ready.routine.size;
   }
 
-  #first(): string | undefined {
-    let first: string | undefined;
-    let firstMs = Number.POSITIVE_INFINITY;
-    for (const [key, dueMs] of this.#due) {
-      if (dueMs < firstMs && !this.#busy.has(key)) {
-        first = key;
-        firstMs = dueMs;
-      }
+  #ripen(nowMs: number): void {
+    for (let first = this.#later.first(); first && first.dueMs <= nowMs; first = this.#later.first()) {
+      this.#later.pop();
+      this.#ready[first.lane].add(first);
     }
-    return first;
+  }
+
+  #next(): Waiting | undefined {
+    const urgent = this.#firstFree('urgent');
+    if (urgent && this.#urgentInRow < urgentInRowMax) return urgent;
+    return this.#firstFree('routine') ?? urgent;
+  }
+
+  /** Looks past busy keys, of which there are as many as workers. */
+  #firstFree(lane: Lane): Waiting | undefined {
+    for (const waiting of this.#ready[lane]) if (!this.#busy.has(waiting.key)) return waiting;
+    return undefined;
   }
 }

@@ -1,41 +1,54 @@
 /**
  * A local copy of one resource in one scope, kept true by list and watch.
  * Upholds: it never gives up. A clean close re-watches, an error backs off and re-watches from the last version seen,
- * 410 lists anew, silence counts as an error. Changes are told after the store has them, so a reader never sees older.
+ * 410 begins anew, silence counts as an error. Changes are told after the store has them, so a reader never sees older.
+ *
+ * It begins with a watch that sends all there is first (WatchList), which costs the server far less memory than a list;
+ * where the server refuses that, or sends no end of it, with a list in pages, and then always.
  */
 import { fullJitter, type Random, sleep } from './backoff.ts';
-import type { KubeClient, Scope } from './client.ts';
-import { isGone } from './errors.ts';
+import { endsInitial, type KubeClient, type Scope, type WatchEvent } from './client.ts';
+import { ApiError, isGone, isInvalid } from './errors.ts';
+import { type Change, type Index, Store } from './store.ts';
 import { type KubeObject, keyOf, type Resource } from './types.ts';
 
-export interface Change<T> {
-  readonly before: T | undefined;
-  readonly after: T | undefined;
-}
-
-export interface ReflectorOptions {
+export interface ReflectorOptions<T> {
   readonly random?: Random;
   readonly onError?: (error: unknown) => void;
+  /** All there is was read: at the start, and whenever the server could not continue from where we were. */
+  readonly onBegin?: (by: Beginning) => void;
+  readonly indexes?: Readonly<Record<string, Index<T>>>;
+  /** The default suits all but tests. */
+  readonly patience?: Patience;
+}
+
+export type Beginning = 'stream' | 'pages';
+
+export interface Patience {
+  /** Without a byte. Servers send a bookmark about once a minute; two missing and a half mean a dead connection. */
+  readonly silenceMsMax: number;
+  /** For all there is, by a watch. A server that knows no WatchList may leave it without an end. */
+  readonly streamMsMax: number;
 }
 
 const backoffMs = { base: 800, floor: 100, cap: 30_000 };
 /** A watch that held so long was healthy: the next failure starts from the shortest wait. */
 const healthyMs = 120_000;
 const politeMs = 5_000;
-/** Servers send a bookmark about once a minute; two missing and a half mean a dead connection. */
-const silenceMsMax = 150_000;
+const usual: Patience = { silenceMsMax: 150_000, streamMsMax: 60_000 };
 
 export class Reflector<T extends KubeObject> {
   readonly resource: Resource<T>;
+  readonly store: Store<T>;
   readonly #client: KubeClient;
   readonly #scope: Scope;
   readonly #onChange: (change: Change<T>) => void;
+  readonly #options: ReflectorOptions<T>;
   readonly #random: Random;
-  readonly #onError: (error: unknown) => void;
-  /** BOUNDED: by the objects of the scope in the cluster. */
-  readonly #store = new Map<string, T>();
+  readonly #patience: Patience;
   #synced = false;
-  /** undefined: list before the next watch. */
+  #streams = true;
+  /** undefined: all there is has to be read before what changes. */
   #version: string | undefined;
   #heardAt = performance.now();
 
@@ -44,14 +57,16 @@ export class Reflector<T extends KubeObject> {
     resource: Resource<T>,
     scope: Scope,
     onChange: (change: Change<T>) => void,
-    options: ReflectorOptions = {},
+    options: ReflectorOptions<T> = {},
   ) {
     this.#client = client;
     this.resource = resource;
+    this.store = new Store(options.indexes ?? {});
     this.#scope = scope;
     this.#onChange = onChange;
+    this.#options = options;
     this.#random = options.random ?? Math.random;
-    this.#onError = options.onError ?? (() => {});
+    this.#patience = options.patience ?? usual;
   }
 
   get synced(): boolean {
@@ -63,26 +78,19 @@ export class Reflector<T extends KubeObject> {
     return (performance.now() - this.#heardAt) / 1000;
   }
 
-  get(key: string): T | undefined {
-    return this.#store.get(key);
-  }
-
-  values(): IterableIterator<T> {
-    return this.#store.values();
-  }
-
   async run(signal: AbortSignal): Promise<void> {
     let failures = 0;
     while (!signal.aborted) {
       const started = performance.now();
       let failed = false;
+      let askedMs = 0;
       try {
-        if (this.#version === undefined) await this.#list();
-        await this.#watch(signal);
+        await this.#follow(signal);
       } catch (error) {
         if (signal.aborted) return;
         if (isGone(error)) this.#version = undefined;
-        else this.#onError(error);
+        else this.#options.onError?.(error);
+        if (error instanceof ApiError) askedMs = error.retryAfterMs;
         failed = true;
       }
       const lastedMs = performance.now() - started;
@@ -90,50 +98,89 @@ export class Reflector<T extends KubeObject> {
       if (lastedMs > healthyMs || (!failed && lastedMs > politeMs)) failures = 0;
       else failures++;
       if (failures === 0) continue;
-      await sleep(fullJitter(failures, backoffMs.base / 2, backoffMs.cap, this.#random, backoffMs.floor), signal);
+      const jitterMs = fullJitter(failures, backoffMs.base / 2, backoffMs.cap, this.#random, backoffMs.floor);
+      await sleep(Math.min(backoffMs.cap, askedMs) + jitterMs, signal);
     }
   }
 
-  async #list(): Promise<void> {
-    const { items, resourceVersion } = await this.#client.list(this.resource, this.#scope);
-    const gone = new Map(this.#store);
-    for (const item of items) {
-      gone.delete(keyOf(item));
-      this.#put(item);
+  async #follow(signal: AbortSignal): Promise<void> {
+    if (this.#version === undefined) {
+      if (this.#streams) return this.#stream(signal);
+      const { items, resourceVersion } = await this.#client.list(this.resource, this.#scope);
+      this.#begin(items, resourceVersion, 'pages');
     }
-    for (const item of gone.values()) this.#remove(item);
-    this.#version = resourceVersion;
-    this.#heardAt = performance.now();
-    this.#synced = true;
+    for await (const event of this.#watch(signal)) this.#take(event);
   }
 
-  async #watch(signal: AbortSignal): Promise<void> {
+  /** One watch: all there is, then what changes. */
+  async #stream(signal: AbortSignal): Promise<void> {
+    /** BOUNDED: by the objects of the scope in the cluster. */
+    let initial: Map<string, T> | undefined = new Map();
+    const unended = new AbortController();
+    const timer = setTimeout(
+      () => unended.abort(new Error('the watch sent no end of what there is')),
+      this.#patience.streamMsMax,
+    );
+    try {
+      for await (const event of this.#watch(AbortSignal.any([signal, unended.signal]))) {
+        if (!initial) this.#take(event);
+        else if (endsInitial(event)) {
+          clearTimeout(timer);
+          this.#begin([...initial.values()], event.object.metadata.resourceVersion, 'stream');
+          initial = undefined;
+        } else if (event.type === 'DELETED') initial.delete(keyOf(event.object));
+        else if (event.type !== 'BOOKMARK') initial.set(keyOf(event.object), lean(event.object));
+      }
+      if (initial) this.#streams = false;
+    } catch (error) {
+      if (initial && (isInvalid(error) || unended.signal.aborted)) this.#streams = false;
+      throw error;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async *#watch(signal: AbortSignal): AsyncGenerator<WatchEvent<T>> {
     // Random, so that the watches of a restarted fleet do not end together.
     const timeoutSeconds = 300 + Math.floor(this.#random() * 300);
-    const from = { resourceVersion: this.#version!, timeoutSeconds, silenceMsMax, signal };
-    for await (const { type, object } of this.#client.watch(this.resource, this.#scope, from)) {
+    const { silenceMsMax } = this.#patience;
+    const from = { resourceVersion: this.#version, timeoutSeconds, silenceMsMax, signal };
+    for await (const event of this.#client.watch(this.resource, this.#scope, from)) {
       this.#heardAt = performance.now();
-      if (type === 'DELETED') this.#remove(object);
-      else if (type !== 'BOOKMARK') this.#put(object);
-      this.#version = object.metadata.resourceVersion;
+      yield event;
     }
   }
 
-  #put(object: T): void {
-    const key = keyOf(object);
-    const before = this.#store.get(key);
-    if (before?.metadata.resourceVersion === object.metadata.resourceVersion) return;
-    // managedFields is half of an object's bytes and nobody here reads it.
-    delete (object.metadata as { managedFields?: unknown }).managedFields;
-    this.#store.set(key, object);
-    this.#onChange({ before, after: object });
+  #take(event: WatchEvent<T>): void {
+    const change = this.#keep(event);
+    this.#version = event.object.metadata.resourceVersion;
+    if (change) this.#onChange(change);
   }
 
-  #remove(object: T): void {
-    const key = keyOf(object);
-    const before = this.#store.get(key);
-    if (!before) return;
-    this.#store.delete(key);
-    this.#onChange({ before, after: undefined });
+  #keep({ type, object }: WatchEvent<T>): Change<T> | undefined {
+    if (type === 'BOOKMARK') return undefined;
+    return type === 'DELETED' ? this.store.remove(keyOf(object)) : this.store.put(lean(object));
   }
+
+  /** Makes the store hold these objects and no others. */
+  #begin(objects: readonly T[], version: string, by: Beginning): void {
+    const gone = new Set(Array.from(this.store.values(), keyOf));
+    const changes: (Change<T> | undefined)[] = [];
+    for (const object of objects) {
+      gone.delete(keyOf(object));
+      changes.push(this.store.put(lean(object)));
+    }
+    for (const key of gone) changes.push(this.store.remove(key));
+    this.#version = version;
+    this.#heardAt = performance.now();
+    for (const change of changes) if (change) this.#onChange(change);
+    this.#synced = true;
+    this.#options.onBegin?.(by);
+  }
+}
+
+/** managedFields is half of an object's bytes and nobody here reads it. */
+function lean<T extends KubeObject>(object: T): T {
+  delete (object.metadata as { managedFields?: unknown }).managedFields;
+  return object;
 }

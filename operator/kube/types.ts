@@ -1,5 +1,11 @@
 /** The little of Kubernetes' object model that the runtime needs, and one descriptor per resource that the operator touches. */
-import type { V1PodDisruptionBudgetSpec, V1ServiceSpec, V1StatefulSetSpec } from '@kubernetes/client-node';
+import type {
+  V1PodDisruptionBudgetSpec,
+  V1PodSpec,
+  V1PodStatus,
+  V1ServiceSpec,
+  V1StatefulSetSpec,
+} from '@kubernetes/client-node';
 import { group, version } from '../api/fields.ts';
 
 export interface OwnerReference {
@@ -21,6 +27,7 @@ export interface Manifest {
     readonly labels?: Readonly<Record<string, string>>;
     readonly annotations?: Readonly<Record<string, string>>;
     readonly ownerReferences?: readonly OwnerReference[];
+    readonly finalizers?: readonly string[];
   };
 }
 
@@ -47,6 +54,10 @@ export interface StatefulSet extends KubeObject {
     readonly updateRevision?: string;
   };
 }
+export interface Pod extends KubeObject {
+  readonly spec?: V1PodSpec;
+  readonly status?: V1PodStatus;
+}
 export interface ConfigMap extends KubeObject {
   readonly data?: Readonly<Record<string, string>>;
 }
@@ -55,6 +66,10 @@ export interface Service extends KubeObject {
 }
 export interface PodDisruptionBudget extends KubeObject {
   readonly spec: V1PodDisruptionBudgetSpec;
+}
+/** A machine of the cluster. */
+export interface KubeNode extends KubeObject {
+  readonly spec?: { readonly unschedulable?: boolean };
 }
 /** Custom resources come as they are; api/ parses them. */
 export interface CustomResource extends KubeObject {
@@ -91,12 +106,15 @@ const resource = <T extends KubeObject>(group: string, version: string, plural: 
 export const configMaps = resource<ConfigMap>('', 'v1', 'configmaps', 'ConfigMap');
 export const events = resource<KubeObject>('events.k8s.io', 'v1', 'events', 'Event');
 export const leases = resource<Lease>('coordination.k8s.io', 'v1', 'leases', 'Lease');
+export const nodeSlots = resource<CustomResource>(group, version, 'nodeslots', 'NodeSlot');
+export const nodes = resource<KubeNode>('', 'v1', 'nodes', 'Node');
 export const podDisruptionBudgets = resource<PodDisruptionBudget>(
   'policy',
   'v1',
   'poddisruptionbudgets',
   'PodDisruptionBudget',
 );
+export const pods = resource<Pod>('', 'v1', 'pods', 'Pod');
 export const secrets = resource<KubeObject>('', 'v1', 'secrets', 'Secret');
 export const services = resource<Service>('', 'v1', 'services', 'Service');
 export const statefulSets = resource<StatefulSet>('apps', 'v1', 'statefulsets', 'StatefulSet');

@@ -1,8 +1,8 @@
 /** Drives a WorkQueue with real time: takes due keys, runs reconcile on a bounded number of them at once. */
-import { WorkQueue } from './queue.ts';
+import { type Lane, WorkQueue } from './queue.ts';
 
 export interface Outcome {
-  /** Look at this key again after so long, whatever happens. */
+  /** Look at this key again after so long, or a fifth longer, whatever happens. */
   readonly requeueAfterMs: number | undefined;
 }
 
@@ -11,6 +11,10 @@ export interface WorkerOptions {
   readonly reconcile: (key: string) => Promise<Outcome>;
   readonly onDone?: (key: string, seconds: number, error: unknown) => void;
 }
+
+const burstMs = 200;
+/** Keys that came together, as after a start, drift apart by this share of their wait. */
+const spread = 0.2;
 
 export class Workers {
   readonly #queue = new WorkQueue(Math.random);
@@ -24,8 +28,9 @@ export class Workers {
     this.#options = options;
   }
 
-  add(key: string): void {
-    this.#queue.add(key, performance.now());
+  /** What is routine comes in bursts, as children are made and become ready: it waits a moment and is looked at once. */
+  add(key: string, lane: Lane = 'routine'): void {
+    this.#queue.add(key, performance.now() + (lane === 'routine' ? burstMs : 0), lane);
     this.#pump();
   }
 
@@ -68,7 +73,8 @@ export class Workers {
     try {
       const { requeueAfterMs } = await this.#options.reconcile(key);
       this.#queue.succeeded(key);
-      if (requeueAfterMs !== undefined) this.#queue.add(key, performance.now() + requeueAfterMs);
+      if (requeueAfterMs !== undefined)
+        this.#queue.add(key, performance.now() + requeueAfterMs * (1 + spread * Math.random()), 'routine');
     } catch (error) {
       failure = error ?? new Error('reconcile failed');
       this.#queue.failed(key, performance.now());

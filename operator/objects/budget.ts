@@ -1,4 +1,8 @@
-/** At most one node of a zone's role may be evicted at a time. A pod that is not ready may always go: it carries no calls. */
+/**
+ * What may be evicted. A directory at will: clients have its last consensus. Of the other nodes none that is ready: their
+ * calls go elsewhere first, for which the operator sees to it that a cordoned machine's slots drain. It then deletes
+ * the pod, and `kubectl drain`, which has been waiting, goes on. A pod that is not ready may always go: it carries no calls.
+ */
 import type { V1PodDisruptionBudgetSpec } from '@kubernetes/client-node';
 import type { Zone } from '../api/zone.ts';
 import type { Manifest } from '../kube/types.ts';
@@ -6,10 +10,11 @@ import { childMetadata, type Role, roleLabels, roleName } from './labels.ts';
 
 export function disruptionBudget(zone: Zone, role: Role): Manifest & { spec: V1PodDisruptionBudgetSpec } {
   const labels = roleLabels(zone.metadata.name, role);
+  const maxUnavailable = role === 'directory' ? 1 : 0;
   return {
     apiVersion: 'policy/v1',
     kind: 'PodDisruptionBudget',
     metadata: childMetadata({ kind: 'Zone', metadata: zone.metadata }, roleName(zone.metadata.name, role), labels),
-    spec: { maxUnavailable: 1, unhealthyPodEvictionPolicy: 'AlwaysAllow', selector: { matchLabels: labels } },
+    spec: { maxUnavailable, unhealthyPodEvictionPolicy: 'AlwaysAllow', selector: { matchLabels: labels } },
   };
 }

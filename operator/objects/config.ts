@@ -24,6 +24,7 @@ export interface RosterEntry {
   readonly role: Exclude<Role, 'directory'>;
   readonly identityKey: string;
   readonly channels?: number;
+  readonly draining?: true;
 }
 
 export interface ServedZone {
@@ -34,6 +35,7 @@ export interface ServedZone {
     readonly profile: 'A' | 'B';
     readonly clientsPerChannel: number;
     readonly meshCellsPerTick: number;
+    readonly meshCellsPerTickMax?: number;
     readonly attachmentsPerClient: number;
     readonly assignment: 'augment' | 'ranking' | 'random' | 'paper';
     readonly directClients: number;
@@ -69,10 +71,7 @@ export function configMap(owner: Owner, zone: string, config: NodeConfig | Direc
   } satisfies Manifest & { data: object };
 }
 
-/** Daemons read configuration and keys once, at start: a pod template that bears this hash rolls when either changes. */
-export function configHash(config: NodeConfig | DirectoryConfig, publicKeys: readonly string[]): string {
-  return createHash('sha256')
-    .update(JSON.stringify([config, publicKeys]))
-    .digest('hex')
-    .slice(0, 16);
+/** Of what a daemon reads once, at start: a pod template that bears this hash changes with it. */
+export function configHash(...parts: readonly unknown[]): string {
+  return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 16);
 }

@@ -1,10 +1,18 @@
 /** Kubernetes objects of a zone's directory: its Service has to exist before anything else can be told its address. */
 import { isIPv6 } from 'node:net';
 import type { V1ServiceSpec } from '@kubernetes/client-node';
-import type { Zone } from '../api/zone.ts';
+import type { Region, Zone } from '../api/zone.ts';
 import type { Manifest } from '../kube/types.ts';
 import { configHash, configMap, type DirectoryConfig, ports, type ServedZone } from './config.ts';
-import { childMetadata, type Owner, roleLabels, roleName, rootSecretName } from './labels.ts';
+import {
+  childMetadata,
+  type Owner,
+  regionSelector,
+  roleLabels,
+  roleName,
+  rootSecretName,
+  signingSecretName,
+} from './labels.ts';
 import { nodeStatefulSet } from './pod.ts';
 import { seedKey } from './secret.ts';
 
@@ -23,6 +31,8 @@ export function directoryService(zone: Zone): Manifest & { spec: V1ServiceSpec }
     },
   };
 }
+
+export const selectorOf = ({ name, nodeSelector }: Region) => nodeSelector ?? regionSelector(name);
 
 /** By address, not by name: a cluster need not have DNS. */
 export function directoryURL(clusterIP: string): string {
@@ -53,13 +63,16 @@ export function directoryObjects({ zone, id, served, rootKeys, image }: Director
     zone: zone.metadata.name,
     role: 'directory',
     id,
-    region: zone.spec.region,
+    nodeSelector: selectorOf(zone.spec.regions[0]!),
     image,
     port: { name: 'http', containerPort: ports.directory, protocol: 'TCP' },
-    keys: served.map((s) => ({
-      secret: { name: rootSecretName(s.zone), items: [{ key: seedKey.root, path: s.zone }] },
-    })),
-    configHash: configHash(config, rootKeys),
+    keys: served.flatMap(({ zone: name }) => [
+      { secret: { name: rootSecretName(name), items: [{ key: seedKey.root, path: name }] } },
+      { secret: { name: signingSecretName(name) } },
+    ]),
+    // The configuration is read again when it changes.
+    configHash: configHash(rootKeys),
+    updateStrategy: 'RollingUpdate',
   });
-  return { configMap: configMap(owner, zone.metadata.name, config), statefulSet };
+  return { configMap: configMap(owner, zone.metadata.name, config), statefulSet, podHash: configHash(config) };
 }

@@ -6,18 +6,32 @@ export type Role = 'directory' | 'mix' | 'rendezvous' | 'superpeer';
 
 export const managedBy = 'herd-operator';
 export const managedSelector = `app.kubernetes.io/managed-by=${managedBy}`;
-export const regionLabel = 'topology.kubernetes.io/region';
+export const regionSelector = (region: string) => ({ 'topology.kubernetes.io/region': region });
 export const configHashAnnotation = 'herd.network/config-hash';
 export const publicKeyAnnotation = 'herd.network/public-key';
+/** On a Zone or slot that is deleted: nothing is waited for. */
+export const forceAnnotation = 'herd.network/force';
+/** On a slot: it drains and stays so until the annotation is gone. */
+export const drainAnnotation = 'herd.network/drain';
+/** On a Zone or slot, a time: keys that were made before it get successors. */
+export const rotateAnnotation = 'herd.network/rotate';
+/** On a pod: the changing keys that its files should be by now. */
+export const keysAnnotation = 'herd.network/keys';
+/** What keeps a deleted Zone or slot until it has drained. */
+export const finalizer = 'herd.network/drain';
 
-export const nodeId = (zone: string, role: Role, index: number) => `${zone}-${role}-${index}`;
+export const slotName = (zone: string, region: string, role: 'mix' | 'rendezvous', index: number) =>
+  `${zone}-${region}-${role}-${index}`;
+export const directoryName = (zone: string) => `${zone}-directory-0`;
 /** Service and disruption budget of a zone's role. */
 export const roleName = (zone: string, role: Role) => `${zone}-${role}`;
 export const rootSecretName = (zone: string) => `${zone}-root`;
+export const keysSecretName = (id: string) => `${id}-keys`;
+export const signingSecretName = (zone: string) => `${zone}-signing`;
 export const identitySecretName = (id: string) => `${id}-identity`;
 
 export interface Owner {
-  readonly kind: 'Zone' | 'Superpeer';
+  readonly kind: 'NodeSlot' | 'Superpeer' | 'Zone';
   readonly metadata: ObjectMeta;
 }
 

@@ -2,32 +2,27 @@
 import type { V1ContainerPort, V1StatefulSetSpec, V1VolumeProjection } from '@kubernetes/client-node';
 import type { Manifest } from '../kube/types.ts';
 import { ports } from './config.ts';
-import {
-  childMetadata,
-  configHashAnnotation,
-  nodeLabels,
-  type Owner,
-  type Role,
-  regionLabel,
-  roleLabels,
-} from './labels.ts';
+import { childMetadata, configHashAnnotation, nodeLabels, type Owner, type Role, roleLabels } from './labels.ts';
 
 export interface NodePod {
   readonly owner: Owner;
   readonly zone: string;
   readonly role: Role;
   readonly id: string;
-  readonly region: string;
+  readonly nodeSelector: Readonly<Record<string, string>>;
   readonly image: string;
   readonly port: V1ContainerPort;
   /** What is mounted as files into /etc/herd/keys. */
   readonly keys: readonly V1VolumeProjection[];
   readonly configHash: string;
+  readonly updateStrategy: 'OnDelete' | 'RollingUpdate';
 }
 
 export type NodeStatefulSet = Manifest & { spec: V1StatefulSetSpec };
 
 const uid = 65532;
+/** As nodes/host/daemon.ts has it when it is not told otherwise. */
+const graceSeconds = 45;
 
 const probe = (path: string) => ({ httpGet: { path, port: 'metrics' }, timeoutSeconds: 2 });
 
@@ -41,7 +36,7 @@ export function nodeStatefulSet(node: NodePod): NodeStatefulSet {
     spec: {
       replicas: 1,
       podManagementPolicy: 'Parallel',
-      updateStrategy: { type: 'RollingUpdate' },
+      updateStrategy: { type: node.updateStrategy },
       selector: { matchLabels: nodeLabels(node.id) },
       template: {
         metadata: { labels: { ...metadata.labels }, annotations: { [configHashAnnotation]: node.configHash } },
@@ -49,8 +44,9 @@ export function nodeStatefulSet(node: NodePod): NodeStatefulSet {
           automountServiceAccountToken: false,
           enableServiceLinks: false,
           dnsPolicy: 'Default', // nothing asks for a name
-          terminationGracePeriodSeconds: 5,
-          nodeSelector: { [regionLabel]: node.region },
+          // Whoever ends the pod without asking the operator lets its calls go elsewhere first.
+          terminationGracePeriodSeconds: node.role === 'directory' ? 5 : graceSeconds + 15,
+          nodeSelector: { ...node.nodeSelector },
           // The group lets the daemon read the mounted seeds, whose files nobody else may.
           securityContext: {
             runAsNonRoot: true,

@@ -1,5 +1,4 @@
-/** Who depends on whom: which plans change when a Zone or a Superpeer does. */
-import type { Superpeer } from '../api/superpeer.ts';
+/** Who depends on whom: which plans change when something does. */
 import type { Zone } from '../api/zone.ts';
 
 /** The zone whose directory serves this one, by name. */
@@ -8,9 +7,9 @@ export const hostOf = (zone: Zone): string => zone.spec.directory.zoneRef ?? zon
 /** What other plans read of a zone; when this stays, they stay. */
 export function published(zone: Zone | undefined): string {
   if (!zone) return '';
-  const nodes = zone.status?.nodes.map((n) => [n.id, n.identityKey]);
   const deleting = zone.metadata.deletionTimestamp !== undefined;
-  return JSON.stringify([zone.spec, deleting, zone.status?.rootKey, zone.status?.directoryURL, nodes]);
+  const keys = zone.status?.keys?.map(({ name }) => name);
+  return JSON.stringify([zone.spec, deleting, zone.status?.rootKey, zone.status?.directoryURL, keys]);
 }
 
 /** Names of the zones whose plan reads the changed zone. */
@@ -26,8 +25,7 @@ export function dependents(changed: Zone, zones: readonly Zone[]): Set<string> {
   return names;
 }
 
-/** Names of the zones whose plan reads the superpeer: its own, and the one whose directory admits it. */
-export function zonesOf(superpeer: Superpeer, zones: readonly Zone[]): Set<string> {
-  const zone = zones.find((z) => z.metadata.name === superpeer.spec.zoneRef);
-  return new Set([superpeer.spec.zoneRef, ...(zone ? [hostOf(zone)] : [])]);
+/** Names of the zones whose plan reads what is of the named zone, such as a superpeer or a slot: itself, and the one whose directory admits it. */
+export function zonesOf(name: string, zone: Zone | undefined): Set<string> {
+  return new Set([name, ...(zone ? [hostOf(zone)] : [])]);
 }

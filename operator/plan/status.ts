@@ -4,12 +4,20 @@ import type { StatefulSet } from '../kube/types.ts';
 import type { NodeStatefulSet } from '../objects/pod.ts';
 import { covers } from './covers.ts';
 
+export interface Problem {
+  readonly reason: string;
+  readonly message: string;
+}
+
 export interface Finding<Type extends string> {
   readonly type: Type;
   readonly status: 'True' | 'False' | 'Unknown';
   readonly reason: string;
   readonly message: string;
 }
+
+/** As Kubernetes writes times: to the second. */
+export const timeOf = (ms: number) => new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');
 
 export const isTrue = (finding: Finding<string>) => finding.status === 'True';
 
@@ -20,7 +28,7 @@ export function conditions(
   generation: number,
   nowMs: number,
 ): Condition[] {
-  const now = new Date(nowMs).toISOString().replace(/\.\d+Z$/, 'Z');
+  const now = timeOf(nowMs);
   return findings
     .map((f) => {
       const before = previous.find((c) => c.type === f.type);

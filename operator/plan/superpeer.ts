@@ -1,116 +1,119 @@
-/** What a Superpeer needs: (view, now) → children, status, when to look again. Pure. Its key is published even while its zone is missing, so that the directory can admit it at once. */
+/** What a Superpeer needs: (view, now) → its slot, status. Pure. One that others run has no slot: it is admitted when somebody has approved it. */
 import type { SuperpeerConditionType } from '../api/conditions.ts';
+import type { NodeSlot } from '../api/slot.ts';
 import type { Superpeer, SuperpeerStatus } from '../api/superpeer.ts';
 import type { Zone } from '../api/zone.ts';
-import type { Manifest, StatefulSet } from '../kube/types.ts';
-import { identitySecretName, roleLabels } from '../objects/labels.ts';
-import type { NodeStatefulSet } from '../objects/pod.ts';
-import type { KeySecret } from '../objects/secret.ts';
-import { superpeerObjects } from '../objects/superpeer.ts';
-import type { Consensus } from './consensus.ts';
-import { conditions, type Finding, isTrue, nodeReady } from './status.ts';
+import type { Manifest } from '../kube/types.ts';
+import { regionSelector } from '../objects/labels.ts';
+import { slotManifest } from '../objects/slot.ts';
+import type { ListedNode } from './directory-nodes.ts';
+import { conditions, type Finding, isTrue } from './status.ts';
+import { isApproved, slotKeys } from './zone.ts';
 
 export interface SuperpeerView {
   readonly superpeer: Superpeer;
   /** The zone that zoneRef names, if it exists. */
   readonly zone: Zone | undefined;
-  readonly identityKey: string | undefined;
-  readonly keyProblem: { readonly reason: string; readonly message: string } | undefined;
-  readonly statefulSet: StatefulSet | undefined;
-  readonly consensus: Consensus;
-  readonly nodeImage: string;
+  /** The zone whose directory serves that one. */
+  readonly host: Zone | undefined;
+  readonly slot: NodeSlot | undefined;
+  /** What the zone's directory says of it: undefined when it can't be asked, 'absent' when the roster has no such node. */
+  readonly listed: ListedNode | 'absent' | undefined;
 }
 
 export interface SuperpeerPlan {
   readonly apply: readonly Manifest[];
   readonly status: SuperpeerStatus;
-  readonly requeueAfterMs: number;
+  readonly requeueAfterMs: number | undefined;
 }
 
 type SuperpeerFinding = Finding<SuperpeerConditionType>;
 
-const pollMs = 10_000;
+/** Pods tell of themselves; only what the consensus says has to be asked for. */
+const pollMs = 60_000;
 const pollUnreadyMs = 2_000;
 
-export const superpeerKey = ({ metadata, spec }: Superpeer): KeySecret => ({
-  name: identitySecretName(metadata.name),
-  key: 'identity',
-  labels: roleLabels(spec.zoneRef, 'superpeer'),
-});
-
 export function planSuperpeer(view: SuperpeerView, nowMs: number): SuperpeerPlan {
-  const { superpeer, identityKey } = view;
+  const { superpeer, slot } = view;
   const { generation } = superpeer.metadata;
-  const objects = build(view);
-  const findings = judge(view, objects?.statefulSet);
-  const settled = findings.every(isTrue);
+  const findings = judge(view);
+  // The slot tells when it has changed; nobody tells of what others run.
+  const external = findings.every(isTrue) ? pollMs : pollUnreadyMs;
+  const identityKey = superpeer.spec.external?.identityKey ?? slot?.status?.identityKey;
   return {
-    apply: objects ? [objects.configMap, objects.statefulSet] : [],
+    apply: wish(view),
     status: {
       observedGeneration: generation,
       conditions: conditions(findings, superpeer.status?.conditions ?? [], generation, nowMs),
       ...(identityKey ? { identityKey } : {}),
     },
-    requeueAfterMs: settled ? pollMs : pollUnreadyMs,
+    requeueAfterMs: superpeer.spec.external ? external : undefined,
   };
 }
 
-function build({ superpeer, zone, identityKey, nodeImage: image }: SuperpeerView) {
+/** The key is made even while the zone is missing. */
+function wish(view: SuperpeerView): Manifest[] {
+  const { superpeer, zone } = view;
+  const { managed, zoneRef } = superpeer.spec;
+  if (!managed) return [];
   const { rootKey, directoryURL: url } = zone?.status ?? {};
-  return identityKey && rootKey && url
-    ? superpeerObjects({ superpeer, identityKey, directory: { url, rootKey }, image })
-    : undefined;
+  const { region, nodeSelector = regionSelector(region) } = managed;
+  return [
+    slotManifest({ kind: 'Superpeer', metadata: superpeer.metadata }, superpeer.metadata.name, {
+      zone: zoneRef,
+      role: 'superpeer',
+      region,
+      nodeSelector,
+      ...(zone ? ofZone(view, zone) : {}),
+      ...(rootKey && url ? { directory: { url, rootKey } } : {}),
+    }),
+  ];
 }
 
-function judge(view: SuperpeerView, wanted: NodeStatefulSet | undefined): SuperpeerFinding[] {
+const ofZone = ({ host }: SuperpeerView, zone: Zone) => ({
+  drainDeadlineSeconds: zone.spec.drainDeadlineSeconds,
+  paused: zone.spec.paused,
+  keys: slotKeys({ zones: host ? [host] : [] }, zone),
+});
+
+function judge(view: SuperpeerView): SuperpeerFinding[] {
   const zoneFound = judgeZone(view);
-  const registered = judgeRegistered(view, zoneFound);
-  return [zoneFound, registered, judgeReady(view, zoneFound, registered, wanted)];
+  const registered = judgeRegistered(view);
+  const first = [zoneFound, ...(isApproved(view.superpeer) ? [] : [pending])];
+  return [zoneFound, registered, judgeReady(view, [...first, registered])];
 }
+
+const no = (type: SuperpeerConditionType, reason: string, message: string): SuperpeerFinding => ({
+  type,
+  status: 'False',
+  reason,
+  message,
+});
+
+const pending = no('Approved', 'NotApproved', 'nobody has approved the superpeer');
 
 function judgeZone({ superpeer, zone }: SuperpeerView): SuperpeerFinding {
   const name = superpeer.spec.zoneRef;
   if (zone) return { type: 'ZoneFound', status: 'True', reason: 'ZoneFound', message: `zone ${name} exists` };
   const message = `zone ${name} does not exist in namespace ${superpeer.metadata.namespace}`;
-  return { type: 'ZoneFound', status: 'False', reason: 'ZoneNotFound', message };
+  return no('ZoneFound', 'ZoneNotFound', message);
 }
 
-function judgeRegistered({ superpeer, consensus }: SuperpeerView, zoneFound: SuperpeerFinding): SuperpeerFinding {
-  const no = (reason: string, message: string): SuperpeerFinding => ({
-    type: 'Registered',
-    status: 'False',
-    reason,
-    message,
-  });
-  if (!isTrue(zoneFound)) return no(zoneFound.reason, zoneFound.message);
-  if (consensus.kind === 'unasked') return no('NotAsked', 'the zone’s directory was not asked yet');
-  if (consensus.kind === 'unreachable') return no('NoConsensus', consensus.problem);
-  if (!consensus.registered.has(superpeer.metadata.name))
-    return no('NotInConsensus', 'the zone’s consensus does not list the superpeer');
-  return {
-    type: 'Registered',
-    status: 'True',
-    reason: 'InConsensus',
-    message: 'the zone’s consensus lists the superpeer',
-  };
+function judgeRegistered({ listed }: SuperpeerView): SuperpeerFinding {
+  if (listed === undefined) return no('Registered', 'NotAsked', 'the zone’s directory has not answered');
+  if (listed !== 'absent' && listed.expelled !== undefined)
+    return no('Registered', 'Expelled', `a mix of the zone has found the superpeer out: ${listed.expelled}`);
+  if (listed === 'absent' || !listed.registered)
+    return no('Registered', 'NotInConsensus', 'the zone’s consensus does not list the superpeer');
+  const message = 'the zone’s consensus lists the superpeer';
+  return { type: 'Registered', status: 'True', reason: 'InConsensus', message };
 }
 
-function judgeReady(
-  { keyProblem, statefulSet }: SuperpeerView,
-  zoneFound: SuperpeerFinding,
-  registered: SuperpeerFinding,
-  wanted: NodeStatefulSet | undefined,
-): SuperpeerFinding {
-  const no = (reason: string, message: string): SuperpeerFinding => ({
-    type: 'Ready',
-    status: 'False',
-    reason,
-    message,
-  });
-  if (keyProblem) return no(keyProblem.reason, keyProblem.message);
-  if (!isTrue(zoneFound)) return no(zoneFound.reason, zoneFound.message);
-  if (!wanted) return no('ZoneNotPublished', 'the zone has published no root key and directory yet');
-  if (!nodeReady(wanted, statefulSet)) return no('PodNotReady', 'the superpeer’s pod is not ready');
-  if (!isTrue(registered)) return no(registered.reason, registered.message);
+function judgeReady({ superpeer, slot }: SuperpeerView, needed: readonly SuperpeerFinding[]): SuperpeerFinding {
+  const missing = needed.find((finding) => !isTrue(finding));
+  if (missing) return no('Ready', missing.reason, missing.message);
+  const state = slot?.status?.state;
+  if (superpeer.spec.managed && state !== 'Active')
+    return no('Ready', 'NotActive', `its slot is ${state ?? 'not there'}`);
   return { type: 'Ready', status: 'True', reason: 'Ready', message: 'the superpeer runs and is in the consensus' };
 }

@@ -2,89 +2,111 @@
  * What a Zone needs: (view, now) → children, status, when to look again. Pure.
  *
  * The order in which a zone comes up follows from what each part has to know:
- *   keys → Service → [root key and directory URL published] → mixes, rendezvous → directory → registered → Ready
- * A directory is held back while zones and superpeers it would serve, and peers it would name, exist but have published
- * nothing yet: each of them publishes in its own first reconcile without waiting for anyone, so this ends; and it is
- * bounded by `patienceMs` in case one of them is broken.
+ *   root key, Service → [root key and directory URL published] → slots with their pods, directory → registered → Ready
+ * The directory reads its roster again when it changes, so it waits for nobody.
+ *
+ * A zone that is deleted keeps its directory until the last of its slots has drained and gone.
  */
+
 import type { ZoneConditionType } from '../api/conditions.ts';
+import { durationMs } from '../api/fields.ts';
+import type { NodeSlot } from '../api/slot.ts';
 import type { Superpeer } from '../api/superpeer.ts';
-import type { PublishedNode, Zone, ZoneStatus } from '../api/zone.ts';
-import type { ConfigMap, KubeObject, Manifest, PodDisruptionBudget, Service, StatefulSet } from '../kube/types.ts';
+import type { Region, Zone, ZoneStatus } from '../api/zone.ts';
+import type { ConfigMap, KubeObject, Manifest, Pod, PodDisruptionBudget, Service, StatefulSet } from '../kube/types.ts';
 import { disruptionBudget } from '../objects/budget.ts';
-import type { DirectoryAddress, ServedZone } from '../objects/config.ts';
-import { directoryObjects, directoryService, directoryURL } from '../objects/directory.ts';
-import { identitySecretName, nodeId, type Role, roleLabels, roleName, rootSecretName } from '../objects/labels.ts';
-import { mixObjects } from '../objects/mix.ts';
+import type { DirectoryAddress, RosterEntry, ServedZone } from '../objects/config.ts';
+import { directoryObjects, directoryService, directoryURL, selectorOf } from '../objects/directory.ts';
+import {
+  configHashAnnotation,
+  directoryName,
+  forceAnnotation,
+  keysAnnotation,
+  type Role,
+  roleName,
+  rootSecretName,
+  rotateAnnotation,
+  signingSecretName,
+  slotName,
+} from '../objects/labels.ts';
 import type { NodeStatefulSet } from '../objects/pod.ts';
-import { rendezvousObjects } from '../objects/rendezvous.ts';
-import type { KeySecret } from '../objects/secret.ts';
+import type { ChangingKeys, KeySecret } from '../objects/secret.ts';
+import { type SlotWish, slotManifest } from '../objects/slot.ts';
 import type { Consensus } from './consensus.ts';
+import { type Permission, planDrains } from './drains.ts';
+import { askedMs, keyNames, keyStatesOf, type MadeKey, type RotationTimes } from './key-rotation.ts';
 import { hostOf } from './relations.ts';
-import { conditions, type Finding, isTrue, nodeReady } from './status.ts';
+import { conditions, type Finding, isTrue, nodeReady, type Problem, timeOf } from './status.ts';
 
 export interface ZoneView {
   readonly zone: Zone;
   /** All of the namespace, this one included. */
   readonly zones: readonly Zone[];
   readonly superpeers: readonly Superpeer[];
-  /** Secret name → public key, of the Secrets that `zoneKeys` names. */
-  readonly keys: ReadonlyMap<string, string>;
-  /** Why keys are missing, if they are. */
-  readonly keyProblem: { readonly reason: string; readonly message: string } | undefined;
-  /** What the zone owns. */
+  readonly slots: readonly NodeSlot[];
+  /** Public half of the zone's root key. */
+  readonly rootKey: string | undefined;
+  /** Why the key is missing, if it is. */
+  readonly keyProblem: Problem | undefined;
+  /** The zone's signing keys. */
+  readonly made: readonly MadeKey[];
+  /** What the zone owns, but for slots. */
   readonly statefulSets: readonly StatefulSet[];
   readonly configMaps: readonly ConfigMap[];
   readonly services: readonly Service[];
   readonly budgets: readonly PodDisruptionBudget[];
+  readonly directoryPod: Pod | undefined;
   readonly consensus: Consensus;
   readonly nodeImage: string;
 }
 
 export interface Removal {
-  readonly kind: 'ConfigMap' | 'PodDisruptionBudget' | 'Secret' | 'Service' | 'StatefulSet';
+  readonly kind: 'ConfigMap' | 'NodeSlot' | 'PodDisruptionBudget' | 'Service' | 'StatefulSet';
   readonly name: string;
 }
 
 export interface ZonePlan {
   /** In the order to apply. */
   readonly apply: readonly Manifest[];
-  /** In the order to remove: a node's StatefulSet last, since it is what reminds us of the rest. */
+  /** The directory's pod is to be told of its configuration and keys, lest the kubelet takes a minute to notice a change. */
+  readonly nudge: { readonly pod: Pod; readonly annotations: Record<string, string> } | undefined;
   readonly remove: readonly Removal[];
+  readonly permissions: readonly Permission[];
+  /** Whether the zone keeps its finalizer. */
+  readonly finalizer: boolean;
   readonly status: ZoneStatus;
   readonly requeueAfterMs: number;
 }
 
 type ZoneFinding = Finding<ZoneConditionType>;
+type SlotOfZone = { readonly name: string; readonly wish: SlotWish };
 
-const patienceMs = 60_000;
-/** A peer that does not exist yet is probably in the same file as this zone, a few lines on. */
-const newcomerMs = 3_000;
-const pollMs = 10_000;
+/** Pods tell of themselves; only what the consensus says has to be asked for. */
+const pollMs = 30_000;
 const pollUnreadyMs = 2_000;
 
 export const hosts = (zone: Zone): boolean => zone.spec.directory.zoneRef === undefined;
 
-interface ZoneNode {
-  readonly id: string;
-  readonly role: 'mix' | 'rendezvous';
-}
+/** The Secret that a zone must have before it can be planned. */
+export const zoneKey = ({ metadata: { name } }: Zone): KeySecret => ({
+  name: rootSecretName(name),
+  key: 'root',
+  labels: { 'herd.network/zone': name },
+});
 
-function nodesOf(zone: Zone): ZoneNode[] {
-  const of = (role: ZoneNode['role'], count: number) =>
-    Array.from({ length: count }, (_, i) => ({ id: nodeId(zone.metadata.name, role, i), role }));
-  return [...of('mix', zone.spec.mixes.replicas), ...of('rendezvous', zone.spec.rendezvous.replicas)];
-}
+export const zoneChangingKeys = ({ metadata: { name } }: Zone): ChangingKeys => ({
+  secret: signingSecretName(name),
+  labels: { 'herd.network/zone': name },
+  prefix: (kind) => `${name}-${kind}`,
+});
 
-/** The Secrets that a zone must have before it can be planned. */
-export function zoneKeys(zone: Zone): KeySecret[] {
-  const { name } = zone.metadata;
-  return [
-    { name: rootSecretName(name), key: 'root', labels: { 'herd.network/zone': name } },
-    ...nodesOf(zone).map(
-      ({ id, role }): KeySecret => ({ name: identitySecretName(id), key: 'identity', labels: roleLabels(name, role) }),
-    ),
-  ];
+export function zoneRotation({ metadata, spec }: Zone): RotationTimes {
+  const { link, circuit, signing } = spec.keyLifetimes;
+  return {
+    epochMs: spec.epochSeconds * 1000,
+    lifetimeMs: { link: durationMs(link), circuit: durationMs(circuit), signing: durationMs(signing) },
+    notBeforeMs: askedMs(metadata.annotations?.[rotateAnnotation]),
+  };
 }
 
 export function planZone(view: ZoneView, nowMs: number): ZonePlan {
@@ -92,31 +114,73 @@ export function planZone(view: ZoneView, nowMs: number): ZonePlan {
   const self = publish(view);
   const directory = directoryOf(view);
   const peers = findPeers(view);
-  const nodes = self.address ? planNodes(view, self.address, self.nodes) : [];
-  const ownDirectory = hosts(zone) ? planDirectory(view, self, nowMs) : undefined;
-  const statefulSets = ownDirectory?.objects ? [...nodes, ownDirectory.objects] : nodes;
-
-  const apply: Manifest[] = [
-    ...rolesOf(zone).map((role) => disruptionBudget(zone, role)),
-    ...(hosts(zone) ? [directoryService(zone)] : []),
-    ...statefulSets.flatMap((s) => [s.configMap, s.statefulSet]),
-  ];
-  const findings = judge(view, { directory, peers, nodes, ownDirectory, self });
-  const ready = findings.some((f) => f.type === 'Ready' && isTrue(f));
+  const own = slotsOf(view, zone);
+  const wanted = isLeaving(zone) ? [] : wantedSlots(view, self.address);
+  const ownDirectory = hosts(zone) && self.address ? planDirectory(view) : undefined;
+  const findings = judge(view, { directory, peers, ownDirectory, wanted });
+  const ready = findings.some((finding) => finding.type === 'Ready' && isTrue(finding));
+  const quiet = ready && own.every(({ status }) => status?.drainReason === undefined);
+  const paused = zone.spec.paused && !isLeaving(zone);
   return {
-    apply: zone.spec.paused ? [] : apply,
-    remove: zone.spec.paused ? [] : removals(view),
+    apply: [
+      ...(paused ? [] : [...rolesOf(zone).map((role) => disruptionBudget(zone, role)), ...serviceOf(zone)]),
+      ...wanted.map(({ name, wish }) => slotManifest({ kind: 'Zone', metadata: zone.metadata }, name, wish)),
+      ...(paused || !ownDirectory ? [] : [ownDirectory.configMap, ownDirectory.statefulSet]),
+    ],
+    nudge: paused ? undefined : nudge(view, ownDirectory),
+    remove: paused ? [] : removals(view, wanted),
+    permissions: paused ? [] : planDrains(own, isLeaving(zone)),
+    finalizer: !isLeaving(zone) || (!isForced(zone) && own.some(({ spec }) => spec.role !== 'superpeer')),
     status: {
       observedGeneration: zone.metadata.generation,
       conditions: conditions(findings, zone.status?.conditions ?? [], zone.metadata.generation, nowMs),
       ...(self.rootKey ? { rootKey: self.rootKey } : {}),
       ...(self.url ? { directoryURL: self.url } : {}),
       ...epochOf(view),
-      ...counts(view, nodes),
-      nodes: self.nodes,
+      ...counts(view),
+      keys: keyStatesOf(view.made, zoneRotation(zone)),
     },
-    requeueAfterMs: ready ? pollMs : pollUnreadyMs,
+    requeueAfterMs: quiet ? pollMs : pollUnreadyMs,
   };
+}
+
+const isLeaving = (thing: Zone | Superpeer) => thing.metadata.deletionTimestamp !== undefined;
+const isForced = ({ metadata }: Zone) => metadata.annotations?.[forceAnnotation] === 'true';
+const rolesOf = (zone: Zone): Role[] =>
+  hosts(zone) ? ['directory', 'mix', 'rendezvous', 'superpeer'] : ['mix', 'rendezvous', 'superpeer'];
+const serviceOf = (zone: Zone): Manifest[] => (hosts(zone) ? [directoryService(zone)] : []);
+
+const byName = (a: { metadata: { name: string } }, b: { metadata: { name: string } }) =>
+  a.metadata.name < b.metadata.name ? -1 : 1;
+
+function slotsOf({ slots }: ZoneView, zone: Zone): NodeSlot[] {
+  return slots.filter(({ spec }) => spec.zone === zone.metadata.name).sort(byName);
+}
+
+function wantedSlots(view: ZoneView, directory: DirectoryAddress | undefined): SlotOfZone[] {
+  const { zone } = view;
+  const { name: zoneName } = zone.metadata;
+  const { paused, drainDeadlineSeconds } = zone.spec;
+  const of = (region: Region, role: 'mix' | 'rendezvous', count: number) =>
+    Array.from({ length: count }, (_, index): SlotOfZone => {
+      const nodeSelector = selectorOf(region);
+      const place = { zone: zoneName, role, region: region.name, nodeSelector };
+      const known = directory ? { directory } : {};
+      const wish = { ...place, drainDeadlineSeconds, paused, keys: slotKeys(view, zone), ...known };
+      return { name: slotName(zoneName, region.name, role, index), wish };
+    });
+  return zone.spec.regions.flatMap((region) => [
+    ...of(region, 'mix', region.mixes.replicas),
+    ...of(region, 'rendezvous', region.rendezvous.replicas),
+  ]);
+}
+
+/** When keys of the zone's nodes change: by the clock of the directory that serves it. */
+export function slotKeys({ zones }: Pick<ZoneView, 'zones'>, zone: Zone) {
+  const { epochSeconds } = (zones.find(({ metadata: { name } }) => name === hostOf(zone)) ?? zone).spec;
+  const { link, circuit } = zone.spec.keyLifetimes;
+  const asked = askedMs(zone.metadata.annotations?.[rotateAnnotation]);
+  return { epochSeconds, link, circuit, ...(asked > 0 ? { notBefore: timeOf(asked) } : {}) };
 }
 
 /** What this zone tells the others: fresher here than in its own status. */
@@ -124,24 +188,17 @@ interface Published {
   readonly rootKey: string | undefined;
   readonly url: string | undefined;
   readonly address: DirectoryAddress | undefined;
-  readonly nodes: PublishedNode[];
 }
 
 function publish(view: ZoneView): Published {
-  const { zone, keys, consensus } = view;
-  const rootKey = keys.get(rootSecretName(zone.metadata.name)) ?? zone.status?.rootKey;
-  const url = directoryOf(view).url;
-  const nodes = nodesOf(zone).flatMap(({ id, role }): PublishedNode[] => {
-    const identityKey = keys.get(identitySecretName(id));
-    const registered = consensus.kind === 'verified' && consensus.registered.has(id);
-    return identityKey ? [{ id, role, identityKey, registered }] : [];
-  });
-  return { rootKey, url, address: rootKey && url ? { url, rootKey } : undefined, nodes };
+  const rootKey = view.rootKey ?? view.zone.status?.rootKey;
+  const { url } = directoryOf(view);
+  return { rootKey, url, address: rootKey && url ? { url, rootKey } : undefined };
 }
 
 interface DirectoryFound {
   readonly url: string | undefined;
-  readonly problem: { readonly reason: string; readonly message: string } | undefined;
+  readonly problem: Problem | undefined;
 }
 
 function directoryOf(view: ZoneView): DirectoryFound {
@@ -149,7 +206,7 @@ function directoryOf(view: ZoneView): DirectoryFound {
   if (hosts(zone)) {
     const service = services.find((s) => s.metadata.name === roleName(zone.metadata.name, 'directory'));
     const ip = service?.spec.clusterIP;
-    return { url: ip ? directoryURL(ip) : undefined, problem: undefined };
+    return { url: zone.spec.directory.externalURL ?? (ip ? directoryURL(ip) : undefined), problem: undefined };
   }
   const ref = hostOf(zone);
   const host = zones.find((z) => z.metadata.name === ref);
@@ -157,7 +214,7 @@ function directoryOf(view: ZoneView): DirectoryFound {
     url: undefined,
     problem: { reason, message },
   });
-  if (!host || leaving(host))
+  if (!host || isLeaving(host))
     return refuse('DirectoryNotFound', `zone ${ref}, whose directory should serve this zone, does not exist`);
   if (!hosts(host)) return refuse('DirectoryNotHosted', `zone ${ref} has no directory of its own`);
   if (host.spec.provider !== zone.spec.provider) {
@@ -167,24 +224,6 @@ function directoryOf(view: ZoneView): DirectoryFound {
     );
   }
   return { url: host.status?.directoryURL, problem: undefined };
-}
-
-const leaving = (thing: Zone | Superpeer) => thing.metadata.deletionTimestamp !== undefined;
-const rolesOf = (zone: Zone): Role[] => (hosts(zone) ? ['directory', 'mix', 'rendezvous'] : ['mix', 'rendezvous']);
-
-interface NodeObjects {
-  readonly id: string;
-  readonly role: Role;
-  readonly configMap: Manifest;
-  readonly statefulSet: NodeStatefulSet;
-}
-
-function planNodes(view: ZoneView, directory: DirectoryAddress, nodes: readonly PublishedNode[]): NodeObjects[] {
-  const { zone, nodeImage: image } = view;
-  return nodes.map(({ id, role, identityKey }) => {
-    const build = role === 'mix' ? mixObjects : rendezvousObjects;
-    return { id, role, ...build({ zone, id, identityKey, directory, image }) };
-  });
 }
 
 interface Peers {
@@ -199,10 +238,11 @@ function findPeers(view: ZoneView, of: Zone = view.zone): Peers {
   const resolved: { zone: string; url: string; rootKey: string }[] = [];
   const missing: string[] = [];
   const silent: string[] = [];
-  for (const { zone: name } of of.spec.peers) {
+  for (const { zone: name, url, rootKey } of of.spec.peers) {
     const peer = view.zones.find((z) => z.metadata.name === name);
     const address = peer === view.zone ? publish(view).address : addressIn(peer?.status);
-    if (!peer || leaving(peer)) missing.push(name);
+    if (url !== undefined && rootKey !== undefined) resolved.push({ zone: name, url, rootKey });
+    else if (!peer || isLeaving(peer)) missing.push(name);
     else if (address) resolved.push({ zone: name, ...address });
     else silent.push(name);
   }
@@ -214,95 +254,111 @@ function addressIn(status: ZoneStatus | undefined): DirectoryAddress | undefined
 }
 
 interface OwnDirectory {
-  readonly objects?: NodeObjects;
-  readonly waiting: readonly string[];
+  readonly configMap: Manifest;
+  readonly statefulSet: NodeStatefulSet;
+  readonly podHash: string;
 }
 
-/** The own directory, or what it waits for. Once it exists it never waits again: it is only brought up to date. */
-function planDirectory(view: ZoneView, self: Published, nowMs: number): OwnDirectory {
-  const { zone } = view;
-  const id = nodeId(zone.metadata.name, 'directory', 0);
-  if (!self.address) return { waiting: ['its own key and address'] };
-  const served: { entry: ServedZone; rootKey: string }[] = [];
-  const waiting: string[] = [];
-  const ageMs = nowMs - Date.parse(zone.metadata.creationTimestamp);
-  for (const other of servedBy(view)) {
-    const nodes = other === zone ? self.nodes : (other.status?.nodes ?? []);
-    const rootKey = other === zone ? self.rootKey : other.status?.rootKey;
-    const peers = findPeers(view, other);
-    const superpeers = view.superpeers.filter((s) => s.spec.zoneRef === other.metadata.name && !leaving(s));
-    const silent = [
-      ...peers.silent.map((p) => `zone ${p}`),
-      ...superpeers.filter((s) => !s.status?.identityKey).map(nameOf),
-    ];
-    waiting.push(...silent, ...(ageMs < newcomerMs ? peers.missing.map((p) => `zone ${p}`) : []));
-    if (rootKey && nodes.length > 0) served.push({ entry: servedZone(other, nodes, superpeers, peers), rootKey });
-    else waiting.push(`zone ${other.metadata.name}`);
-  }
-  const exists = view.statefulSets.some((s) => s.metadata.name === id);
-  if (!exists && waiting.length > 0 && ageMs < patienceMs) return { waiting: [...new Set(waiting)] };
-  const objects = directoryObjects({
-    zone,
-    id,
-    served: served.map((s) => s.entry),
-    rootKeys: served.map((s) => s.rootKey),
-    image: view.nodeImage,
+function planDirectory(view: ZoneView): OwnDirectory {
+  const { zone, nodeImage: image } = view;
+  const served = servedBy(view).flatMap((other) => {
+    const rootKey = other === zone ? publish(view).rootKey : other.status?.rootKey;
+    return rootKey ? [{ entry: servedZone(view, other), rootKey }] : [];
   });
-  return { objects: { id, role: 'directory', ...objects }, waiting: [] };
+  return directoryObjects({
+    zone,
+    id: directoryName(zone.metadata.name),
+    served: served.map(({ entry }) => entry),
+    rootKeys: served.map(({ rootKey }) => rootKey),
+    image,
+  });
 }
 
-const nameOf = (superpeer: Superpeer) => `superpeer ${superpeer.metadata.name}`;
-
+/** Those that are leaving too: their clients are told by it that they drain. */
 function servedBy({ zone, zones }: ZoneView): Zone[] {
-  const referring = zones.filter(
-    (z) => z !== zone && !leaving(z) && hostOf(z) === zone.metadata.name && z.spec.provider === zone.spec.provider,
-  );
-  return [zone, ...referring].sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1));
+  return zones
+    .filter((z) => z === zone || (hostOf(z) === zone.metadata.name && z.spec.provider === zone.spec.provider))
+    .sort(byName);
 }
 
-function servedZone(
-  zone: Zone,
-  nodes: readonly PublishedNode[],
-  superpeers: readonly Superpeer[],
-  peers: Peers,
-): ServedZone {
-  const { provider, jurisdiction, profile, clientsPerChannel, meshCellsPerTick } = zone.spec;
+function servedZone(view: ZoneView, zone: Zone): ServedZone {
+  const { provider, jurisdiction, profile, clientsPerChannel, chaff } = zone.spec;
   const { attachmentsPerClient, assignment, directClients } = zone.spec;
-  const admitted = superpeers
-    .filter((s) => s.status?.identityKey)
-    .map((s) => ({
-      id: s.metadata.name,
-      role: 'superpeer' as const,
-      identityKey: s.status!.identityKey!,
-      channels: s.spec.channels,
-    }))
-    .sort((a, b) => (a.id < b.id ? -1 : 1));
+  const { cellsPerTick, cellsPerTickMax } = chaff;
   return {
     zone: zone.metadata.name,
     provider,
     jurisdiction,
-    params: { profile, clientsPerChannel, meshCellsPerTick, attachmentsPerClient, assignment, directClients },
-    roster: [...nodes.map(({ id, role, identityKey }) => ({ id, role, identityKey })), ...admitted],
-    peers: peers.resolved,
+    params: {
+      profile,
+      clientsPerChannel,
+      meshCellsPerTick: cellsPerTick,
+      ...(cellsPerTickMax === undefined ? {} : { meshCellsPerTickMax: cellsPerTickMax }),
+      attachmentsPerClient,
+      assignment,
+      directClients,
+    },
+    roster: [...slotsOf(view, zone).flatMap((slot) => enrolled(view, slot)), ...external(view, zone)],
+    peers: findPeers(view, zone).resolved,
   };
 }
 
+/** A slot with a key, until it is retired and drained. */
+function enrolled({ superpeers }: ZoneView, { metadata, spec, status }: NodeSlot): RosterEntry[] {
+  const { name: id } = metadata;
+  const { role } = spec;
+  if (!status?.identityKey || (status.drainReason === 'Retired' && status.drained)) return [];
+  const draining = spec.drain && status.drainReason !== undefined ? { draining: true as const } : {};
+  const { identityKey } = status;
+  if (role !== 'superpeer') return [{ id, role, identityKey, ...draining }];
+  const { channels } = superpeers.find(({ metadata: { name } }) => name === id)?.spec ?? { channels: 1 };
+  return [{ id, role, identityKey, channels, ...draining }];
+}
+
+function external({ superpeers }: ZoneView, zone: Zone): RosterEntry[] {
+  return superpeers
+    .filter((s) => s.spec.external && s.spec.zoneRef === zone.metadata.name && !isLeaving(s) && isApproved(s))
+    .sort(byName)
+    .map(({ metadata, spec }) => ({
+      id: metadata.name,
+      role: 'superpeer',
+      identityKey: spec.external!.identityKey,
+      channels: spec.channels,
+    }));
+}
+
+export const isApproved = ({ spec, status }: Superpeer) =>
+  spec.managed !== undefined || status?.conditions.some((c) => c.type === 'Approved' && c.status === 'True') === true;
+
+function nudge(view: ZoneView, own: OwnDirectory | undefined): ZonePlan['nudge'] {
+  const { directoryPod: pod, zone, made } = view;
+  if (!pod || !own || pod.metadata.deletionTimestamp) return undefined;
+  const keysOf = (other: Zone) =>
+    other === zone ? keyNames(made) : (other.status?.keys ?? []).map(({ name }) => name).join(' ');
+  const keys = servedBy(view).map((other) => `${other.metadata.name}: ${keysOf(other)}`);
+  const annotations = { [configHashAnnotation]: own.podHash, [keysAnnotation]: keys.join('; ') };
+  const told = Object.entries(annotations).every(([name, value]) => pod.metadata.annotations?.[name] === value);
+  return told ? undefined : { pod, annotations };
+}
+
 /** Owned but no longer wanted by the spec. What is wanted and can't be built just now stays. */
-function removals(view: ZoneView): Removal[] {
+function removals(view: ZoneView, wanted: readonly SlotOfZone[]): Removal[] {
   const { zone } = view;
   const { name } = zone.metadata;
-  const nodes = new Set(nodesOf(zone).map((n) => n.id));
-  if (hosts(zone)) nodes.add(nodeId(name, 'directory', 0));
+  const directory = new Set(hosts(zone) ? [directoryName(name)] : []);
   const roles = new Set(rolesOf(zone).map((role) => roleName(name, role)));
-  const unwanted = (kind: Removal['kind'], objects: readonly KubeObject[], wanted: Set<string>): Removal[] =>
-    objects.filter((o) => !wanted.has(o.metadata.name)).map((o) => ({ kind, name: o.metadata.name }));
-  const statefulSets = unwanted('StatefulSet', view.statefulSets, nodes);
+  const slots = new Set(wanted.map((slot) => slot.name));
+  const unwanted = (kind: Removal['kind'], objects: readonly KubeObject[], kept: ReadonlySet<string>): Removal[] =>
+    objects.filter((o) => !kept.has(o.metadata.name)).map((o) => ({ kind, name: o.metadata.name }));
+  const retired = slotsOf(view, zone).filter(
+    ({ metadata, spec }) => spec.role !== 'superpeer' && !slots.has(metadata.name) && !metadata.deletionTimestamp,
+  );
   return [
+    ...retired.map(({ metadata }): Removal => ({ kind: 'NodeSlot', name: metadata.name })),
     ...unwanted('PodDisruptionBudget', view.budgets, roles),
     ...unwanted('Service', view.services, hosts(zone) ? roles : new Set()),
-    ...unwanted('ConfigMap', view.configMaps, nodes),
-    ...statefulSets.map((s): Removal => ({ kind: 'Secret', name: identitySecretName(s.name) })),
-    ...statefulSets,
+    ...unwanted('ConfigMap', view.configMaps, directory),
+    ...unwanted('StatefulSet', view.statefulSets, directory),
   ];
 }
 
@@ -311,17 +367,22 @@ function epochOf({ zone, consensus }: ZoneView): { epoch?: number } {
   return epoch === undefined ? {} : { epoch };
 }
 
-const statefulSetOf = (view: ZoneView, id: string) => view.statefulSets.find((s) => s.metadata.name === id);
+/** A node that is replaced with permission is no fault of the zone. */
+const serves = ({ spec, status }: NodeSlot) => status?.state === 'Active' || (spec.drain && status !== undefined);
 
-function counts(view: ZoneView, nodes: readonly NodeObjects[]) {
+function counts(view: ZoneView) {
   const { zone, superpeers } = view;
-  const up = (role: Role) =>
-    nodes.filter((n) => n.role === role && nodeReady(n.statefulSet, statefulSetOf(view, n.id))).length;
-  const admitted = superpeers.filter((s) => s.spec.zoneRef === zone.metadata.name && !leaving(s));
+  const up = (role: 'mix' | 'rendezvous') => {
+    const slots = slotsOf(view, zone).filter(({ spec, metadata }) => spec.role === role && !metadata.deletionTimestamp);
+    return slots.filter(({ status }) => status?.state === 'Active').length;
+  };
+  const wanted = (role: 'mixes' | 'rendezvous') =>
+    zone.spec.regions.reduce((sum, region) => sum + region[role].replicas, 0);
+  const admitted = superpeers.filter((s) => s.spec.zoneRef === zone.metadata.name && !isLeaving(s));
   const serving = admitted.filter((s) => s.status?.conditions.some((c) => c.type === 'Ready' && c.status === 'True'));
   return {
-    mixesReady: `${up('mix')}/${zone.spec.mixes.replicas}`,
-    rendezvousReady: `${up('rendezvous')}/${zone.spec.rendezvous.replicas}`,
+    mixesReady: `${up('mix')}/${wanted('mixes')}`,
+    rendezvousReady: `${up('rendezvous')}/${wanted('rendezvous')}`,
     superpeersReady: `${serving.length}/${admitted.length}`,
   };
 }
@@ -329,87 +390,83 @@ function counts(view: ZoneView, nodes: readonly NodeObjects[]) {
 interface Evidence {
   readonly directory: DirectoryFound;
   readonly peers: Peers;
-  readonly nodes: readonly NodeObjects[];
   readonly ownDirectory: OwnDirectory | undefined;
-  readonly self: Published;
+  readonly wanted: readonly SlotOfZone[];
 }
 
 function judge(view: ZoneView, evidence: Evidence): ZoneFinding[] {
   const keys = judgeKeys(view);
   const directory = judgeDirectory(view, evidence);
-  const expected = nodesOf(view.zone);
-  const down = expected.filter(({ id }) => {
-    const wanted = evidence.nodes.find((n) => n.id === id);
-    return !wanted || !nodeReady(wanted.statefulSet, statefulSetOf(view, id));
-  });
-  const unregistered = expected.filter(({ id }) => !evidence.self.nodes.some((n) => n.id === id && n.registered));
-  const ready = judgeReady(keys, directory, down, unregistered);
+  const ready = judgeReady(view, keys, directory, evidence.wanted);
   return [keys, judgePeers(evidence.peers), directory, ready, judgeProgress(view, ready)];
 }
 
+const no = (type: ZoneConditionType, reason: string, message: string): ZoneFinding => ({
+  type,
+  status: 'False',
+  reason,
+  message,
+});
+
 function judgeKeys({ keyProblem }: ZoneView): ZoneFinding {
   if (keyProblem) return { type: 'KeysReady', status: 'False', ...keyProblem };
-  return { type: 'KeysReady', status: 'True', reason: 'KeysMade', message: 'the zone and its nodes have their keys' };
+  return { type: 'KeysReady', status: 'True', reason: 'KeysMade', message: 'the zone has its root key' };
 }
 
 function judgePeers({ missing, silent, resolved }: Peers): ZoneFinding {
-  const no = (reason: string, message: string): ZoneFinding => ({
-    type: 'PeersResolved',
-    status: 'False',
-    reason,
-    message,
-  });
-  if (missing.length > 0) return no('PeerNotFound', `no such zone: ${missing.join(', ')}`);
-  if (silent.length > 0)
-    return no('PeerNotPublished', `no root key and directory published yet by: ${silent.join(', ')}`);
+  if (missing.length > 0) return no('PeersResolved', 'PeerNotFound', `no such zone: ${missing.join(', ')}`);
+  if (silent.length > 0) {
+    const message = `no root key and directory published yet by: ${silent.join(', ')}`;
+    return no('PeersResolved', 'PeerNotPublished', message);
+  }
   const message =
     resolved.length === 0 ? 'the zone names no peers' : `peers: ${resolved.map((p) => p.zone).join(', ')}`;
   return { type: 'PeersResolved', status: 'True', reason: 'Resolved', message };
 }
 
 function judgeDirectory(view: ZoneView, { directory, ownDirectory }: Evidence): ZoneFinding {
-  const no = (reason: string, message: string): ZoneFinding => ({
-    type: 'DirectoryReady',
-    status: 'False',
-    reason,
-    message,
-  });
-  if (directory.problem) return no(directory.problem.reason, directory.problem.message);
-  const waiting = ownDirectory?.waiting ?? [];
-  if (waiting.length > 0) return no('Waiting', `the directory waits for ${waiting.join(', ')}`);
-  if (!directory.url) return no('NoAddress', 'the directory has no address yet');
-  const pod = ownDirectory?.objects;
-  if (pod && !nodeReady(pod.statefulSet, statefulSetOf(view, pod.id)))
-    return no('PodNotReady', `${pod.id} is not ready`);
-  if (view.consensus.kind === 'unreachable') return no('NoConsensus', view.consensus.problem);
-  if (view.consensus.kind === 'unasked') return no('NotAsked', 'the directory was not asked yet');
-  return {
-    type: 'DirectoryReady',
-    status: 'True',
-    reason: 'Serving',
-    message: `the directory serves a signed consensus at ${directory.url}`,
-  };
+  const type = 'DirectoryReady';
+  if (directory.problem) return no(type, directory.problem.reason, directory.problem.message);
+  if (!directory.url) return no(type, 'NoAddress', 'the directory has no address yet');
+  const name = directoryName(view.zone.metadata.name);
+  const observed = view.statefulSets.find((s) => s.metadata.name === name);
+  if (ownDirectory && !nodeReady(ownDirectory.statefulSet, observed))
+    return no(type, 'PodNotReady', `${name} is not ready`);
+  if (view.consensus.kind === 'unreachable') return no(type, 'NoConsensus', view.consensus.problem);
+  if (view.consensus.kind === 'unasked') return no(type, 'NotAsked', 'the directory was not asked yet');
+  const message = `the directory serves a signed consensus at ${directory.url}`;
+  return { type, status: 'True', reason: 'Serving', message };
 }
 
 function judgeReady(
+  view: ZoneView,
   keys: ZoneFinding,
   directory: ZoneFinding,
-  down: ZoneNode[],
-  unregistered: ZoneNode[],
+  wanted: readonly SlotOfZone[],
 ): ZoneFinding {
-  const no = (reason: string, message: string): ZoneFinding => ({ type: 'Ready', status: 'False', reason, message });
-  const ids = (nodes: ZoneNode[]) => nodes.map((n) => n.id).join(', ');
-  if (!isTrue(keys)) return no(keys.reason, keys.message);
-  if (!isTrue(directory)) return no(directory.reason, directory.message);
-  if (down.length > 0) return no('NodesNotReady', `not ready: ${ids(down)}`);
-  if (unregistered.length > 0) return no('NodesNotRegistered', `not in the consensus: ${ids(unregistered)}`);
+  const { zone } = view;
+  if (isLeaving(zone)) return no('Ready', 'Deleted', 'the zone is deleted; its nodes drain');
+  if (!isTrue(keys)) return no('Ready', keys.reason, keys.message);
+  if (!isTrue(directory)) return no('Ready', directory.reason, directory.message);
+  const serving = new Set(
+    slotsOf(view, zone)
+      .filter(serves)
+      .map(({ metadata }) => metadata.name),
+  );
+  const down = wanted.filter(({ name }) => !serving.has(name)).map(({ name }) => name);
+  if (down.length > 0) return no('Ready', 'NodesNotActive', `not active: ${down.join(', ')}`);
   return { type: 'Ready', status: 'True', reason: 'Ready', message: 'all nodes are ready and in the consensus' };
 }
 
-function judgeProgress({ zone }: ZoneView, ready: ZoneFinding): ZoneFinding {
-  if (zone.spec.paused)
-    return { type: 'Progressing', status: 'False', reason: 'Paused', message: 'spec.paused is set' };
-  if (isTrue(ready))
-    return { type: 'Progressing', status: 'False', reason: 'Settled', message: 'nothing is left to do' };
-  return { type: 'Progressing', status: 'True', reason: ready.reason, message: ready.message };
+function judgeProgress(view: ZoneView, ready: ZoneFinding): ZoneFinding {
+  const { zone } = view;
+  const type = 'Progressing';
+  if (zone.spec.paused && !isLeaving(zone)) return no(type, 'Paused', 'spec.paused is set');
+  const draining = slotsOf(view, zone).filter(({ status }) => status?.drainReason !== undefined);
+  if (isTrue(ready) && draining.length > 0) {
+    const names = draining.map(({ metadata, status }) => `${metadata.name} (${status!.drainReason})`).join(', ');
+    return { type, status: 'True', reason: 'Draining', message: `to be drained, one of a role at a time: ${names}` };
+  }
+  if (isTrue(ready)) return no(type, 'Settled', 'nothing is left to do');
+  return { type, status: 'True', reason: ready.reason, message: ready.message };
 }

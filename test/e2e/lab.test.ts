@@ -96,11 +96,12 @@ test('kubectl get zones shows what an operator asks first', { skip }, async () =
 });
 
 test('a deleted mix pod comes back and its clients attach again', { skip }, async () => {
-  const uid = (await get('pod', 'eu-mix-0-0')).metadata.uid as string;
-  await run(kubectl, ['delete', 'pod', '-n', 'herd', 'eu-mix-0-0']);
-  await until('a new eu-mix-0-0 is Ready', 60_000, async () => {
+  const uid = (await get('pod', 'eu-eu-mix-0-0')).metadata.uid as string;
+  await run(kubectl, ['delete', 'pod', '-n', 'herd', 'eu-eu-mix-0-0']);
+  // It drains first, but its only client has no other mix to go to: the grace runs out.
+  await until('a new eu-eu-mix-0-0 is Ready', 150_000, async () => {
     const pods = (await get('pods')).items as (Status & { metadata: { name: string; uid: string } })[];
-    const pod = pods.find(({ metadata }) => metadata.name === 'eu-mix-0-0');
+    const pod = pods.find(({ metadata }) => metadata.name === 'eu-eu-mix-0-0');
     return pod && pod.metadata.uid !== uid && condition(pod, 'Ready')?.status === 'True' ? pod : undefined;
   });
   // The old mix is gone: attached now means attached to the new one, once the client has noticed.
@@ -123,7 +124,7 @@ test('a deleted mix pod comes back and its clients attach again', { skip }, asyn
 });
 
 test('a truncated or random datagram is dropped and counted, and changes nothing', { skip }, async () => {
-  const ip = (await get('pod', 'na-mix-0-0')).status.podIP as string;
+  const ip = (await get('pod', 'na-na-mix-0-0')).status.podIP as string;
   const inClient = (script: string) =>
     run(kubectl, ['exec', '-n', 'herd', 'client-na', '-c', 'client', '--', 'node', '-e', script]);
   const drops = async () => {
@@ -152,7 +153,7 @@ test('a truncated or random datagram is dropped and counted, and changes nothing
   await sleep(1_000);
   const counted = (await drops()) - before;
   assert(counted >= 195, `200 were sent, ${counted} were counted`);
-  assert.equal(condition(await get('pod', 'na-mix-0-0'), 'Ready')?.status, 'True');
+  assert.equal(condition(await get('pod', 'na-na-mix-0-0'), 'Ready')?.status, 'True');
 });
 
 test('a bad Zone is refused by the API server with the fields named, a Superpeer of no zone says so', {
@@ -166,7 +167,13 @@ test('a bad Zone is refused by the API server with the fields named, a Superpeer
       spec,
     });
   const { code, stderr } = await kubectl(['apply', '-f', '-'], {
-    input: zone({ provider: 'p', jurisdiction: 'EU', region: 'eu', clientsPerChannel: 1000, profile: 'C' }),
+    input: zone({
+      provider: 'p',
+      jurisdiction: 'EU',
+      regions: [{ name: 'eu' }],
+      clientsPerChannel: 1000,
+      profile: 'C',
+    }),
   });
   assert.notEqual(code, 0);
   assert.match(stderr, /spec\.clientsPerChannel/);
@@ -175,7 +182,7 @@ test('a bad Zone is refused by the API server with the fields named, a Superpeer
     apiVersion: 'herd.network/v1alpha1',
     kind: 'Superpeer',
     metadata: { name: 'orphan', namespace: 'herd' },
-    spec: { zoneRef: 'nowhere', region: 'eu' },
+    spec: { zoneRef: 'nowhere', managed: { region: 'eu' } },
   };
   await run(kubectl, ['apply', '-f', '-'], JSON.stringify(superpeer));
   const found = await until('the superpeer has a condition', 30_000, async () =>
@@ -187,12 +194,14 @@ test('a bad Zone is refused by the API server with the fields named, a Superpeer
 });
 
 test('kubectl delete zone leaves nothing of it', { skip }, async () => {
-  await run(kubectl, ['delete', 'zone', '-n', 'herd', 'sa']);
-  await until('everything of zone sa is gone', 60_000, async () => {
-    const kinds = 'pods,statefulsets,services,secrets,configmaps,poddisruptionbudgets,zones';
+  await run(kubectl, ['delete', 'zone', '-n', 'herd', 'sa', '--wait=false']);
+  await until('everything of zone sa is gone', 240_000, async () => {
+    const kinds = 'nodeslots,pods,statefulsets,services,secrets,configmaps,poddisruptionbudgets,zones';
     const items = (await get(kinds)).items as { kind: string; metadata: { name: string } }[];
     // Its superpeer is a resource of its own and stays, as does the client.
-    const left = items.filter(({ metadata: { name } }) => /^sa(-mix|-rendezvous|-directory|-root|$)/.test(name));
+    const left = items.filter(({ metadata: { name } }) =>
+      /^sa(-sa-mix|-sa-rendezvous|-mix|-rendezvous|-superpeer|-directory|-root|$)/.test(name),
+    );
     return left.length === 0 || undefined;
   });
 });

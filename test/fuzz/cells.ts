@@ -4,7 +4,7 @@ import { NO_VOICE, Signalling } from '../../nodes/client/signalling.ts';
 import { printContact } from '../../nodes/config/contact.ts';
 import { DropCounters } from '../../nodes/core/drop.ts';
 import { MILLISECOND_US, SECOND_US } from '../../nodes/core/units.ts';
-import { Identity } from '../../nodes/crypto/keys.ts';
+import { DhKeyPair, Identity } from '../../nodes/crypto/keys.ts';
 import { Handshake, type Pattern } from '../../nodes/crypto/noise.ts';
 import {
   E1_BYTES,
@@ -188,13 +188,13 @@ export const handshakes: Target = {
   property: 'A handshake message that is changed, cut or longer is not read, and the true one still is after it.',
   start: (seed) => {
     const random = new SeededRandom(seed);
-    const [initiator, responder] = [identityOf(random), identityOf(random)];
+    const [initiator, responder] = [new DhKeyPair(secretOf(random)), new DhKeyPair(secretOf(random))];
     return () => {
       const [pattern, prologue] = random.pick(HANDSHAKES);
-      const local = pattern === 'IK' ? { local: initiator.link } : {};
-      const remote = responder.link.publicKey;
+      const local = pattern === 'IK' ? { local: initiator } : {};
+      const remote = responder.publicKey;
       const one = new Handshake({ pattern, initiator: true, prologue, remote, ...local });
-      const two = new Handshake({ pattern, initiator: false, prologue, local: responder.link });
+      const two = new Handshake({ pattern, initiator: false, prologue, local: responder });
       for (const [from, to] of [
         [one, two],
         [two, one],

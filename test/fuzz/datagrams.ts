@@ -3,12 +3,19 @@ import { DropCounters } from '../../nodes/core/drop.ts';
 import { PacketRing } from '../../nodes/core/ring.ts';
 import { parseEndpoint } from '../../nodes/core/units.ts';
 import { DhKeyPair } from '../../nodes/crypto/keys.ts';
-import { handshakeBytes } from '../../nodes/crypto/noise.ts';
 import { Links } from '../../nodes/link/links.ts';
-import { DATAGRAM_BYTES_MAX, LINK_INIT_HEADER_BYTES, LINK_KIND, TICK_US } from '../../nodes/wire/constants.ts';
+import {
+  DATAGRAM_BYTES_MAX,
+  LINK_COOKIE_BYTES,
+  LINK_INIT_HEADER_BYTES,
+  LINK_KIND,
+  linkInitBytes,
+  TICK_US,
+} from '../../nodes/wire/constants.ts';
 import { SeededRandom } from '../sim/random.ts';
 import type { Sighting } from '../sim/world.ts';
 import { Network } from '../sim/zones.ts';
+import { inForce, selfOf } from '../unit/nodes/support/keys.ts';
 import type { Target } from './target.ts';
 
 /** Hostile datagrams, from people who have no key: noise, and what was sent before with something else about it. */
@@ -57,7 +64,7 @@ class Twin {
 function provenBytes(bytes: Buffer): { first: number; end: number } | undefined {
   const pattern = bytes[0] === LINK_KIND.initIk ? 'IK' : 'NK';
   if (pattern === 'NK' && bytes[0] !== LINK_KIND.initNk) return undefined;
-  return { first: LINK_INIT_HEADER_BYTES, end: LINK_INIT_HEADER_BYTES + handshakeBytes(pattern, 0) };
+  return { first: LINK_INIT_HEADER_BYTES, end: linkInitBytes(pattern) - LINK_COOKIE_BYTES };
 }
 
 /** A datagram that verifies nowhere. */
@@ -140,12 +147,18 @@ export const links: Target = {
     const key = new DhKeyPair(secret);
     const drops = new DropCounters();
     const make = (self: DhKeyPair | undefined, counters: DropCounters) =>
-      new Links<string>({ self, entropy: random.fill, drops: counters, admit: () => 'peer', linksMax: 4 });
+      new Links<string>({
+        self: self && selfOf(self),
+        entropy: random.fill,
+        drops: counters,
+        admit: () => 'peer',
+        linksMax: 4,
+      });
     const [victim, peer] = [make(key, drops), make(undefined, new DropCounters())];
     const inbox = new PacketRing(RING_SLOTS, DATAGRAM_BYTES_MAX);
     const outbox = new PacketRing(16, DATAGRAM_BYTES_MAX);
     let now = TICK_US;
-    const link = peer.connect(now, 'peer', key.publicKey, here)!;
+    const link = peer.connect(now, 'peer', () => inForce(key.publicKey), here)!;
     const captured: Buffer[] = [];
     const pass = (to: Links<string>, from: typeof here) => {
       inbox.clear();

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { readWav, writeWav } from '../../nodes/client/wav.ts';
-import { verifyView } from '../../nodes/config/consensus.ts';
+import { envelope, keyAt, verifyView } from '../../nodes/config/consensus.ts';
 import { parseContact, printContact } from '../../nodes/config/contact.ts';
 import { claimedId, type Descriptor, signDescriptor, verifyDescriptor } from '../../nodes/config/descriptor.ts';
 import type { DirectoryConfig } from '../../nodes/config/node.ts';
@@ -10,6 +10,8 @@ import { signText } from '../../nodes/crypto/signed.ts';
 import { Directory } from '../../nodes/directory/directory.ts';
 import { SeededRandom } from '../sim/random.ts';
 import { DEFAULT_PARAMS } from '../sim/zones.ts';
+import { certified, signerOf } from '../unit/nodes/support/certified.ts';
+import { publishing } from '../unit/nodes/support/keys.ts';
 import type { Target } from './target.ts';
 
 const NOW_MS = Date.parse('2030-01-01T00:00:00Z');
@@ -19,7 +21,7 @@ const DESCRIPTOR: Descriptor = {
   zone: 'eu',
   id: 'eu-mix-0',
   endpoint: '10.0.0.1:7000',
-  linkKey: NODE.link.publicKey.toString('base64'),
+  ...publishing(1, 2),
   boot: 7,
   issuedAt: NOW_MS,
 };
@@ -42,7 +44,7 @@ const CONFIG: DirectoryConfig = {
 };
 
 function served(): Directory {
-  const directory = new Directory(CONFIG, new Map([['eu', ROOT]]));
+  const directory = new Directory(CONFIG, new Map([['eu', signerOf('eu', ROOT)]]));
   assert.equal(directory.register(NOW_MS, 'eu', signDescriptor(NODE, DESCRIPTOR)), 'accepted');
   return directory;
 }
@@ -121,12 +123,12 @@ parser('a view with anything in any place is refused or verified, and nothing is
 parser('a consensus that is signed and yet has anything in any place is refused or whole', () => {
   return fc.property(mutated(CONSENSUS), (document) => {
     const text = JSON.stringify(document) ?? '';
-    const { signature } = signText(ROOT, 'herd-consensus-v1', text);
-    const view = verifyView({ own: { consensus: text, signature }, peers: [] }, ROOT.publicKey, 'eu', NOW_MS);
+    const own = envelope(certified(ROOT, 'eu', text));
+    const view = verifyView({ own, peers: [] }, ROOT.publicKey, 'eu', NOW_MS);
     if ('refused' in view) return;
     assert(view.own.validUntilMs >= NOW_MS, 'no date passes that is none');
     for (const node of view.own.nodes) {
-      assert.equal(node.linkKey.length, 32);
+      for (const keys of [node.linkKeys, node.circuitKeys]) assert.equal(keyAt(NOW_MS * 1000, keys).length, 32);
       assert(node.endpoint > 0 && Number.isSafeInteger(node.endpoint));
     }
   });
@@ -139,8 +141,27 @@ parser('a consensus of which a character is another is refused', () => {
     fc.boolean(),
     (consensus, signature, both) => {
       fc.pre(consensus !== VIEW.own.consensus);
-      const own = { consensus, signature: both ? signature : VIEW.own.signature };
+      const own = { ...VIEW.own, consensus, signature: both ? signature : VIEW.own.signature };
       assert('refused' in verifyView({ own, peers: [] }, ROOT.publicKey, 'eu', NOW_MS));
+    },
+  );
+});
+
+parser('a certificate with anything in any place is refused, signed or not, unless it says the same', () => {
+  const { text, signature } = VIEW.own.certificate;
+  const document = JSON.parse(text);
+  return fc.property(
+    fc.oneof(mutated(document), fc.constant(undefined)),
+    edited(text),
+    fc.boolean(),
+    (json, raw, signs) => {
+      const said = json === undefined ? raw : (JSON.stringify(json) ?? '');
+      fc.pre(said !== text);
+      const certificate = signs ? signText(ROOT, 'herd-signing-v1', said) : { text: said, signature };
+      const view = verifyView({ own: { ...VIEW.own, certificate }, peers: [] }, ROOT.publicKey, 'eu', NOW_MS);
+      if ('refused' in view) return;
+      const { zone, signingKey, from, until } = JSON.parse(said);
+      assert(signs && zone === 'eu' && signingKey === document.signingKey && from <= NOW_MS && until >= NOW_MS);
     },
   );
 });

@@ -14,8 +14,8 @@ suite('the Zone and Superpeer API', { skip }, () => {
   });
   after(() => plane?.stop());
 
-  test('a condition of both CRDs says that the schema is structural', async () => {
-    for (const name of ['zones.herd.network', 'superpeers.herd.network']) {
+  test('a condition of each CRD says that the schema is structural', async () => {
+    for (const name of ['zones.herd.network', 'superpeers.herd.network', 'nodeslots.herd.network']) {
       const resource = { group: 'apiextensions.k8s.io', version: 'v1', plural: 'customresourcedefinitions', kind: '' };
       const crd = (await eventually(() => plane.admin.get(resource, '', name), name)) as unknown as {
         status: { conditions: { type: string; status: string }[] };
@@ -32,16 +32,15 @@ suite('the Zone and Superpeer API', { skip }, () => {
     assert.deepEqual(stored!.spec, {
       provider: 'north',
       jurisdiction: 'EU',
-      region: 'small',
-      mixes: { replicas: 1 },
-      rendezvous: { replicas: 1 },
+      regions: [{ name: 'small', mixes: { replicas: 1 }, rendezvous: { replicas: 1 } }],
       directory: { replicas: 1 },
       profile: 'B',
       clientsPerChannel: 20,
-      meshCellsPerTick: 2,
       attachmentsPerClient: 3,
       assignment: 'augment',
       directClients: 0,
+      chaff: { cellsPerTick: 2 },
+      drainDeadlineSeconds: 1800,
       epochSeconds: 900,
       peers: [],
       paused: false,

@@ -45,35 +45,41 @@ suite('an operator that crashes', { skip, concurrency: paths.length }, () => {
 /** @returns whether it died: a path may take fewer requests than undisturbed, as when two changes are told in one */
 async function crashed(stage: Stage, path: Path, nth: number, expected: Walked): Promise<boolean> {
   const what = `${path.what}, dead after request ${nth}`;
-  const { world, operator } = await broughtTo(stage, path, expected);
-  operator.gate.dieAt(nth);
-  await path.walk(world);
-  const through = becomes(world, expected.end, what);
-  const died = await Promise.race([operator.gate.died.then(() => true), through.then(() => false)]);
-  if (died) await world.startOperator(path.image ?? image);
-  await through;
-  await world.stopOperator();
-  return died;
+  const world = await stage.newWorld();
+  try {
+    const operator = await bringTo(world, path, expected);
+    operator.gate.dieAt(nth);
+    await path.walk(world);
+    const through = becomes(world, expected.end, what);
+    const died = await Promise.race([operator.gate.died.then(() => true), through.then(() => false)]);
+    if (died) await world.startOperator(path.image ?? image);
+    await through;
+    return died;
+  } finally {
+    await world.stopOperator();
+  }
 }
 
 async function unheard(stage: Stage, path: Path, expected: Walked): Promise<void> {
-  const { world, operator } = await broughtTo(stage, path, expected);
-  operator.gate.loseAnswers();
-  await path.walk(world);
-  await becomes(world, expected.end, `${path.what}, every answer lost`);
-  await world.stopOperator();
+  const world = await stage.newWorld();
+  try {
+    const operator = await bringTo(world, path, expected);
+    operator.gate.loseAnswers();
+    await path.walk(world);
+    await becomes(world, expected.end, `${path.what}, every answer lost`);
+  } finally {
+    await world.stopOperator();
+  }
 }
 
-/** A new world in the state in which the path begins, and the operator that is to walk it. */
-async function broughtTo(stage: Stage, path: Path, { before }: Walked): Promise<{ world: World; operator: Operator }> {
-  const world = await stage.newWorld();
-  let operator = await world.startOperator(image);
+/** To where the path begins. @returns the operator that is to walk it */
+async function bringTo(world: World, path: Path, { before }: Walked): Promise<Operator> {
+  const operator = await world.startOperator(image);
   for (const [i, manifests] of path.before.entries()) {
     await world.apply(...manifests);
     await becomes(world, before[i]!, `what is there before ${path.what}`);
   }
-  if (path.image) operator = await world.startOperator(path.image);
-  return { world, operator };
+  return path.image ? world.startOperator(path.image) : operator;
 }
 
 /** @throws an AssertionError that shows what differs */

@@ -31,7 +31,7 @@ const sp: Put = (what, spec, field, words) => ({
 });
 const zoneNamed = (name: string, field?: string, words?: RegExp): Case => ({
   what: `the name ${name}`,
-  manifest: zone(name),
+  manifest: zone(name, { regions: [{ name: 'eu' }] }),
   ...refusal(field, words),
 });
 const superpeerNamed = (name: string, field?: string, words?: RegExp): Case => ({
@@ -46,19 +46,47 @@ const changed = (what: string, stored: Manifest, manifest: Manifest, field?: str
   ...refusal(field, words),
 });
 
+const nodeSlot = (name: string, spec: object): Manifest & { spec: object } => ({
+  apiVersion: 'herd.network/v1alpha1',
+  kind: 'NodeSlot',
+  metadata: { name, namespace },
+  spec: { zone: 'eu', role: 'mix', region: 'eu', nodeSelector: {}, ...spec },
+});
+const slot: Put = (what, spec, field, words) => ({ what, manifest: nodeSlot('new', spec), ...refusal(field, words) });
+/** A Zone of the one region, with something of it changed. */
+const region: Put = (what, changes, field, words) => z(what, { regions: [{ name: 'eu', ...changes }] }, field, words);
+const managed: Put = (what, changes, field, words) => sp(what, { managed: { region: 'eu', ...changes } }, field, words);
+const peer: Put = (what, changes, field, words) => z(what, { peers: [{ zone: 'na', ...changes }] }, field, words);
+
 const long = (length: number) => 'a'.repeat(length);
-const many = (count: number) => Array.from({ length: count }, (_, i) => ({ zone: `z${i}` }));
+const many = (count: number, key: string) => Array.from({ length: count }, (_, i) => ({ [key]: `z${i}` }));
+const labels = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, i) => [`l${i}`, 'x']));
+const key = Buffer.alloc(32).toString('base64');
+const address = { url: 'http://10.0.0.1:8080', rootKey: key };
+const external = { managed: undefined, external: { identityKey: key } };
+
+const lifetimes = (name: string, put: Put, field: string, most: string) => [
+  put(`${name} of an hour`, { [name]: '1h' }),
+  put(`${name} of ${most}`, { [name]: most }),
+  put(`${name} of less than an hour`, { [name]: '59m59s' }, field, new RegExp(`must be from 1h to ${most}`)),
+  put(`${name} of more than ${most}`, { [name]: `${most}1s` }, field, new RegExp(`must be from 1h to ${most}`)),
+  put(`${name} of no length`, { [name]: '' }, field, new RegExp(`must be from 1h to ${most}`)),
+  put(`${name} of a week`, { [name]: '7d' }, field, /should match/),
+  put(`${name} of a long text`, { [name]: `1${'0'.repeat(16)}h` }, field, /may not be more than 16/),
+];
+const zoneLifetime: Put = (what, lifetime, field, words) => z(what, { keyLifetimes: lifetime }, field, words);
+const slotLifetime: Put = (what, lifetime, field, words) => slot(what, { keys: lifetime }, field, words);
 
 const cases: Record<string, readonly Case[]> = {
   'the name of a Zone': [
-    zoneNamed(long(32)),
-    zoneNamed(long(33), '', /metadata\.name must be a DNS label of at most 32/),
+    zoneNamed(long(20)),
+    zoneNamed(long(21), '', /metadata\.name must be a DNS label of at most 20/),
     zoneNamed('9lives', '', /starts with a letter/),
     zoneNamed('a.b', '', /metadata\.name must be a DNS label/),
   ],
   'spec of a Zone': [
     z('a field that there is not', { regon: 'x' }, '', /unknown field "spec\.regon"/),
-    z('a field of a field that there is not', { mixes: { replica: 2 } }, '', /unknown field "spec\.mixes\.replica"/),
+    z('a field of a field that there is not', { chaff: { cells: 2 } }, '', /unknown field "spec\.chaff\.cells"/),
   ],
   provider: [
     z('63 characters', { provider: long(63) }),
@@ -78,26 +106,52 @@ const cases: Record<string, readonly Case[]> = {
     z('left out', { jurisdiction: undefined }, 'spec.jurisdiction', /Required value/),
     changed('another', zone('stored'), zone('stored', { jurisdiction: 'US' }), 'spec.jurisdiction', /is immutable/),
   ],
-  region: [
-    z('63 characters', { region: long(63) }),
-    z('64 characters', { region: long(64) }, 'spec.region', /may not be more than 63/),
-    z('none', { region: '' }, 'spec.region', /at least 1 chars/),
-    z('a slash', { region: 'a/b' }, 'spec.region', /should match/),
-    z('left out', { region: undefined }, 'spec.region', /Required value/),
-    changed('another', zone('stored'), zone('stored', { region: 'moved' })),
+  regions: [
+    z('16', { regions: many(16, 'name') }),
+    z('17', { regions: many(17, 'name') }, 'spec.regions', /must have at most 16 items/),
+    z('none', { regions: [] }, 'spec.regions', /at least 1 items/),
+    z('left out', { regions: undefined }, 'spec.regions', /Required value/),
+    z('one twice', { regions: [{ name: 'a' }, { name: 'a' }] }, 'spec.regions[1]', /Duplicate value/),
+    z('one without a name', { regions: [{}] }, 'spec.regions[0].name', /Required value/),
+    region('17 characters', { name: long(17) }),
+    region('18 characters', { name: long(18) }, 'spec.regions[0].name', /may not be more than 17/),
+    region('no name', { name: '' }, 'spec.regions[0].name', /at least 1 chars/),
+    region('a capital', { name: 'Eu' }, 'spec.regions[0].name', /should match/),
+    region('8 labels', { nodeSelector: labels(8) }),
+    region('9 labels', { nodeSelector: labels(9) }, 'spec.regions[0].nodeSelector', /at most 8/),
+    region(
+      'a long label',
+      { nodeSelector: { a: long(64) } },
+      'spec.regions[0].nodeSelector.a',
+      /may not be more than 63/,
+    ),
+    changed('another', zone('stored'), zone('stored', { regions: [{ name: 'moved' }] })),
   ],
-  mixes: [
-    z('left out', { mixes: {} }),
-    z('64', { mixes: { replicas: 64 } }),
-    z('65', { mixes: { replicas: 65 } }, 'spec.mixes.replicas', /less than or equal to 64/),
-    z('none', { mixes: { replicas: 0 } }, 'spec.mixes.replicas', /greater than or equal to 1/),
-    z('a text', { mixes: { replicas: '1' } }, 'spec.mixes.replicas', /must be of type integer/),
-    z('one and a half', { mixes: { replicas: 1.5 } }, 'spec.mixes.replicas', /must be of type int64/),
+  'mixes of a region': [
+    region('left out', { mixes: {} }),
+    region('64', { mixes: { replicas: 64 } }),
+    region('65', { mixes: { replicas: 65 } }, 'spec.regions[0].mixes.replicas', /less than or equal to 64/),
+    region(
+      'fewer than none',
+      { mixes: { replicas: -1 } },
+      'spec.regions[0].mixes.replicas',
+      /greater than or equal to 0/,
+    ),
+    region('a text', { mixes: { replicas: '1' } }, 'spec.regions[0].mixes.replicas', /must be of type integer/),
+    region('one and a half', { mixes: { replicas: 1.5 } }, 'spec.regions[0].mixes.replicas', /must be of type int64/),
+    region('none anywhere', { mixes: { replicas: 0 } }, 'spec.regions', /at least one mix/),
+    z('none in one of two', { regions: [{ name: 'a', mixes: { replicas: 0 } }, { name: 'b' }] }),
   ],
-  rendezvous: [
-    z('64', { rendezvous: { replicas: 64 } }),
-    z('65', { rendezvous: { replicas: 65 } }, 'spec.rendezvous.replicas', /less than or equal to 64/),
-    z('none', { rendezvous: { replicas: 0 } }, 'spec.rendezvous.replicas', /greater than or equal to 1/),
+  'rendezvous of a region': [
+    region('64', { rendezvous: { replicas: 64 } }),
+    region('65', { rendezvous: { replicas: 65 } }, 'spec.regions[0].rendezvous.replicas', /less than or equal to 64/),
+    region(
+      'fewer',
+      { rendezvous: { replicas: -1 } },
+      'spec.regions[0].rendezvous.replicas',
+      /greater than or equal to 0/,
+    ),
+    region('none anywhere', { rendezvous: { replicas: 0 } }, 'spec.regions', /at least one rendezvous/),
   ],
   directory: [
     z('an own one', { directory: { replicas: 1 } }),
@@ -108,8 +162,33 @@ const cases: Record<string, readonly Case[]> = {
     z('neither', { directory: {} }, 'spec.directory', /exactly one of replicas and zoneRef/),
     z('its own by name', { directory: { zoneRef: 'new' } }, 'spec.directory', /must name another zone/),
     z('of no name', { directory: { zoneRef: '' } }, 'spec.directory.zoneRef', /at least 1 chars/),
-    z('of a long name', { directory: { zoneRef: long(33) } }, 'spec.directory.zoneRef', /may not be more than 32/),
+    z('of a long name', { directory: { zoneRef: long(21) } }, 'spec.directory.zoneRef', /may not be more than 20/),
     z('of no zone’s name', { directory: { zoneRef: 'A' } }, 'spec.directory.zoneRef', /should match/),
+    z('seen from outside', { directory: { replicas: 1, externalURL: 'https://herd.example' } }),
+    z(
+      'another’s seen from outside',
+      { directory: { zoneRef: 'eu', externalURL: 'https://herd.example' } },
+      'spec.directory.externalURL',
+      /is of an own directory/,
+    ),
+    z(
+      'at no URL',
+      { directory: { replicas: 1, externalURL: 'herd.example' } },
+      'spec.directory.externalURL',
+      /should match/,
+    ),
+    z(
+      'at a short URL',
+      { directory: { replicas: 1, externalURL: 'http://' } },
+      'spec.directory.externalURL',
+      /at least 8 chars/,
+    ),
+    z(
+      'at a long URL',
+      { directory: { replicas: 1, externalURL: `http://${long(250)}` } },
+      'spec.directory.externalURL',
+      /may not be more than 256/,
+    ),
   ],
   profile: [z('A', { profile: 'A' }), z('C', { profile: 'C' }, 'spec.profile', /supported values: "A", "B"/)],
   clientsPerChannel: [
@@ -135,10 +214,19 @@ const cases: Record<string, readonly Case[]> = {
     z('10001', { directClients: 10001 }, 'spec.directClients', /less than or equal to 10000/),
     z('fewer than none', { directClients: -1 }, 'spec.directClients', /greater than or equal to 0/),
   ],
-  meshCellsPerTick: [
-    z('64', { meshCellsPerTick: 64 }),
-    z('65', { meshCellsPerTick: 65 }, 'spec.meshCellsPerTick', /less than or equal to 64/),
-    z('none', { meshCellsPerTick: 0 }, 'spec.meshCellsPerTick', /greater than or equal to 1/),
+  chaff: [
+    z('64', { chaff: { cellsPerTick: 64 } }),
+    z('65', { chaff: { cellsPerTick: 65 } }, 'spec.chaff.cellsPerTick', /less than or equal to 64/),
+    z('none', { chaff: { cellsPerTick: 0 } }, 'spec.chaff.cellsPerTick', /greater than or equal to 1/),
+    z('up to 64', { chaff: { cellsPerTickMax: 64 } }),
+    z('up to 65', { chaff: { cellsPerTickMax: 65 } }, 'spec.chaff.cellsPerTickMax', /less than or equal to 64/),
+    z('up to none', { chaff: { cellsPerTickMax: 0 } }, 'spec.chaff.cellsPerTickMax', /greater than or equal to 1/),
+    z(
+      'up to less',
+      { chaff: { cellsPerTick: 4, cellsPerTickMax: 3 } },
+      'spec.chaff.cellsPerTickMax',
+      /at least cellsPerTick/,
+    ),
   ],
   epochSeconds: [
     z('a day', { epochSeconds: 86400 }),
@@ -146,14 +234,24 @@ const cases: Record<string, readonly Case[]> = {
     z('less than a minute', { epochSeconds: 59 }, 'spec.epochSeconds', /greater than or equal to 60/),
     changed('another', zone('stored'), zone('stored', { epochSeconds: 60 })),
   ],
+  drainDeadlineSeconds: [
+    z('a day', { drainDeadlineSeconds: 86400 }),
+    z('more than a day', { drainDeadlineSeconds: 86401 }, 'spec.drainDeadlineSeconds', /less than or equal to 86400/),
+    z('29 s', { drainDeadlineSeconds: 29 }, 'spec.drainDeadlineSeconds', /greater than or equal to 30/),
+  ],
+  keyLifetimes: [
+    ...lifetimes('link', zoneLifetime, 'spec.keyLifetimes.link', '8760h'),
+    ...lifetimes('circuit', zoneLifetime, 'spec.keyLifetimes.circuit', '720h'),
+    ...lifetimes('signing', zoneLifetime, 'spec.keyLifetimes.signing', '2160h'),
+  ],
   peers: [
-    z('64', { peers: many(64) }),
-    z('65', { peers: many(65) }, 'spec.peers', /must have at most 64 items/),
+    z('64', { peers: many(64, 'zone') }),
+    z('65', { peers: many(65, 'zone') }, 'spec.peers', /must have at most 64 items/),
     z('one twice', { peers: [{ zone: 'a' }, { zone: 'a' }] }, 'spec.peers[1]', /Duplicate value/),
     z('itself', { peers: [{ zone: 'new' }] }, 'spec.peers', /does not peer with itself/),
     z('one without a name', { peers: [{}] }, 'spec.peers[0].zone', /Required value/),
     z('one of no name', { peers: [{ zone: '' }] }, 'spec.peers[0].zone', /at least 1 chars/),
-    z('one of a long name', { peers: [{ zone: long(33) }] }, 'spec.peers[0].zone', /may not be more than 32/),
+    z('one of a long name', { peers: [{ zone: long(21) }] }, 'spec.peers[0].zone', /may not be more than 20/),
     z('one of no zone’s name', { peers: [{ zone: 'a-' }] }, 'spec.peers[0].zone', /should match/),
     z(
       'one with a field that there is not',
@@ -161,6 +259,13 @@ const cases: Record<string, readonly Case[]> = {
       '',
       /unknown field "spec\.peers\[0\]\.weight"/,
     ),
+    peer('of elsewhere', address),
+    peer('of elsewhere without a key', { url: address.url }, 'spec.peers[0]', /url and rootKey go together/),
+    peer('with a short key', { ...address, rootKey: 'AAAA' }, 'spec.peers[0].rootKey', /should match/),
+    peer('with a long key', { ...address, rootKey: `${key}=` }, 'spec.peers[0].rootKey', /may not be more than 44/),
+    peer('at no URL', { ...address, url: 'ftp://a.b' }, 'spec.peers[0].url', /should match/),
+    peer('at a short URL', { ...address, url: 'http://' }, 'spec.peers[0].url', /at least 8 chars/),
+    peer('at a long URL', { ...address, url: `http://${long(250)}` }, 'spec.peers[0].url', /may not be more than 256/),
     z('no list', { peers: 'a' }, 'spec.peers', /must be of type array/),
   ],
   paused: [z('yes', { paused: true }), z('a text', { paused: 'yes' }, 'spec.paused', /must be of type boolean/)],
@@ -173,23 +278,143 @@ const cases: Record<string, readonly Case[]> = {
   ],
   'spec of a Superpeer': [sp('a field that there is not', { zone: 'eu' }, '', /unknown field "spec\.zone"/)],
   'zoneRef of a Superpeer': [
-    sp('32 characters', { zoneRef: long(32) }),
-    sp('33 characters', { zoneRef: long(33) }, 'spec.zoneRef', /may not be more than 32/),
+    sp('20 characters', { zoneRef: long(20) }),
+    sp('21 characters', { zoneRef: long(21) }, 'spec.zoneRef', /may not be more than 20/),
     sp('none', { zoneRef: '' }, 'spec.zoneRef', /at least 1 chars/),
     sp('no zone’s name', { zoneRef: 'a_b' }, 'spec.zoneRef', /should match/),
     sp('left out', { zoneRef: undefined }, 'spec.zoneRef', /Required value/),
+    changed(
+      'another',
+      superpeer('stored', 'eu'),
+      superpeer('stored', 'na', { managed: { region: 'eu' } }),
+      'spec.zoneRef',
+      /zoneRef is immutable/,
+    ),
   ],
-  'region of a Superpeer': [
-    sp('63 characters', { region: long(63) }),
-    sp('64 characters', { region: long(64) }, 'spec.region', /may not be more than 63/),
-    sp('none', { region: '' }, 'spec.region', /at least 1 chars/),
-    sp('a slash', { region: 'a/b' }, 'spec.region', /should match/),
-    sp('left out', { region: undefined }, 'spec.region', /Required value/),
+  'where a Superpeer runs': [
+    sp('elsewhere', external),
+    sp('both', { external: external.external }, 'spec', /exactly one of managed and external/),
+    sp('neither', { managed: undefined }, 'spec', /exactly one of managed and external/),
+    sp('elsewhere without a key', { managed: undefined, external: {} }, 'spec.external.identityKey', /Required value/),
+    sp(
+      'elsewhere with a short key',
+      { managed: undefined, external: { identityKey: 'AAAA' } },
+      'spec.external.identityKey',
+      /should match/,
+    ),
+    sp(
+      'elsewhere with a long key',
+      { managed: undefined, external: { identityKey: `${key}=` } },
+      'spec.external.identityKey',
+      /may not be more than 44/,
+    ),
+    managed('17 characters', { region: long(17) }),
+    managed('18 characters', { region: long(18) }, 'spec.managed.region', /may not be more than 17/),
+    managed('no name', { region: '' }, 'spec.managed.region', /at least 1 chars/),
+    managed('a slash', { region: 'a/b' }, 'spec.managed.region', /should match/),
+    managed('left out', { region: undefined }, 'spec.managed.region', /Required value/),
+    managed('8 labels', { nodeSelector: labels(8) }),
+    managed('9 labels', { nodeSelector: labels(9) }, 'spec.managed.nodeSelector', /at most 8/),
+    managed(
+      'a long label',
+      { nodeSelector: { a: long(64) } },
+      'spec.managed.nodeSelector.a',
+      /may not be more than 63/,
+    ),
+    changed(
+      'another',
+      superpeer('stored', 'eu'),
+      superpeer('stored', 'eu', { managed: { region: 'na' } }),
+      'spec.managed.region',
+      /region is immutable/,
+    ),
   ],
   'channels of a Superpeer': [
     sp('64', { channels: 64 }),
     sp('65', { channels: 65 }, 'spec.channels', /less than or equal to 64/),
     sp('none', { channels: 0 }, 'spec.channels', /greater than or equal to 1/),
+  ],
+  'spec of a NodeSlot': [
+    slot('little', {}),
+    slot('all', { directory: address, drain: true, paused: true }),
+    slot('a field that there is not', { zoneRef: 'eu' }, '', /unknown field "spec\.zoneRef"/),
+  ],
+  'zone of a NodeSlot': [
+    slot('21 characters', { zone: long(21) }, 'spec.zone', /may not be more than 20/),
+    slot('none', { zone: '' }, 'spec.zone', /at least 1 chars/),
+    slot('no zone’s name', { zone: 'a_b' }, 'spec.zone', /should match/),
+    slot('left out', { zone: undefined }, 'spec.zone', /Required value/),
+    changed('another', nodeSlot('stored', {}), nodeSlot('stored', { zone: 'na' }), 'spec.zone', /zone is immutable/),
+  ],
+  'role of a NodeSlot': [
+    slot('a directory', { role: 'directory' }, 'spec.role', /supported values: "mix", "rendezvous", "superpeer"/),
+    slot('left out', { role: undefined }, 'spec.role', /Required value/),
+    changed(
+      'another',
+      nodeSlot('stored', {}),
+      nodeSlot('stored', { role: 'superpeer' }),
+      'spec.role',
+      /role is immutable/,
+    ),
+  ],
+  'region of a NodeSlot': [
+    slot('18 characters', { region: long(18) }, 'spec.region', /may not be more than 17/),
+    slot('none', { region: '' }, 'spec.region', /at least 1 chars/),
+    slot('a slash', { region: 'a/b' }, 'spec.region', /should match/),
+    slot('left out', { region: undefined }, 'spec.region', /Required value/),
+    changed(
+      'another',
+      nodeSlot('stored', {}),
+      nodeSlot('stored', { region: 'na' }),
+      'spec.region',
+      /region is immutable/,
+    ),
+  ],
+  'nodeSelector of a NodeSlot': [
+    slot('8 labels', { nodeSelector: labels(8) }),
+    slot('9 labels', { nodeSelector: labels(9) }, 'spec.nodeSelector', /at most 8/),
+    slot('a long label', { nodeSelector: { a: long(64) } }, 'spec.nodeSelector.a', /may not be more than 63/),
+    slot('left out', { nodeSelector: undefined }, 'spec.nodeSelector', /Required value/),
+  ],
+  'directory of a NodeSlot': [
+    slot('without a key', { directory: { url: address.url } }, 'spec.directory.rootKey', /Required value/),
+    slot('without a URL', { directory: { rootKey: key } }, 'spec.directory.url', /Required value/),
+    slot('with a short key', { directory: { ...address, rootKey: 'A' } }, 'spec.directory.rootKey', /should match/),
+    slot(
+      'with a long key',
+      { directory: { ...address, rootKey: `${key}=` } },
+      'spec.directory.rootKey',
+      /may not be more than 44/,
+    ),
+    slot('at no URL', { directory: { ...address, url: 'ftp://a.b' } }, 'spec.directory.url', /should match/),
+    slot('at a short URL', { directory: { ...address, url: 'http://' } }, 'spec.directory.url', /at least 8 chars/),
+    slot(
+      'at a long URL',
+      { directory: { ...address, url: `http://${long(250)}` } },
+      'spec.directory.url',
+      /may not be more than 256/,
+    ),
+  ],
+  'keys of a NodeSlot': [
+    slot('epochs of a day', { keys: { epochSeconds: 86400 } }),
+    slot('epochs of more', { keys: { epochSeconds: 86401 } }, 'spec.keys.epochSeconds', /less than or equal to 86400/),
+    slot('epochs of 59 s', { keys: { epochSeconds: 59 } }, 'spec.keys.epochSeconds', /greater than or equal to 60/),
+    slot('not before a time', { keys: { notBefore: '2026-01-01T00:00:00Z' } }),
+    slot('not before no time', { keys: { notBefore: 'soon' } }, 'spec.keys.notBefore', /date-time/),
+    slot('not before a long text', { keys: { notBefore: long(33) } }, 'spec.keys.notBefore', /may not be more than 32/),
+    ...lifetimes('link', slotLifetime, 'spec.keys.link', '8760h'),
+    ...lifetimes('circuit', slotLifetime, 'spec.keys.circuit', '720h'),
+  ],
+  'draining of a NodeSlot': [
+    slot('a day', { drainDeadlineSeconds: 86400 }),
+    slot(
+      'more than a day',
+      { drainDeadlineSeconds: 86401 },
+      'spec.drainDeadlineSeconds',
+      /less than or equal to 86400/,
+    ),
+    slot('29 s', { drainDeadlineSeconds: 29 }, 'spec.drainDeadlineSeconds', /greater than or equal to 30/),
+    slot('a text', { drain: 'yes' }, 'spec.drain', /must be of type boolean/),
   ],
 };
 
@@ -253,13 +478,17 @@ suite('a manifest', { skip }, () => {
   test('has run into every bound, pattern, enum and rule that the schemas have', () => {
     const missed = constraints().filter(
       ({ kind, field, words }) =>
-        !met.some((c) => c.kind === kind && generic(c.field) === field && c.message.includes(words)),
+        !met.some((c) => c.kind === kind && isAt(c.field, field) && c.message.includes(words)),
     );
     assert.deepEqual(missed, []);
   });
 });
 
-const generic = (field: string) => field.replace(/\[\d+\]/g, '[]');
+/** @param general with [] for any element of a list and {} for any of a map */
+const isAt = (field: string, general: string): boolean =>
+  new RegExp(`^${general.replaceAll('.', '\\.').replaceAll('[]', '\\[\\d+\\]').replaceAll('{}', '\\.[^.]+')}$`).test(
+    field,
+  );
 
 interface Constraint {
   readonly kind: string;
@@ -290,6 +519,7 @@ function constraintsOf(schema: Schema, field: string): Omit<Constraint, 'kind'>[
   has(schema.minItems, `at least ${schema.minItems} items`);
   has(schema.maxItems, `at most ${schema.maxItems} items`);
   has(schema.maxProperties, `at most ${schema.maxProperties}`);
+  has(schema.format === 'date-time' || undefined, 'date-time');
   has(schema.pattern, `should match '${schema.pattern}'`);
   const values = schema.enum as string[] | undefined;
   has(values, `supported values: ${values?.map((value) => `"${value}"`).join(', ')}`);
@@ -298,8 +528,10 @@ function constraintsOf(schema: Schema, field: string): Omit<Constraint, 'kind'>[
     field: `${field}.${name}`,
     words: 'Required value',
   }));
+  const map = schema.additionalProperties as Schema | undefined;
+  const entries = map ? constraintsOf(map, `${field}{}`) : [];
   const items = schema.items ? constraintsOf(schema.items, `${field}[]`) : [];
   const rules = rulesOf(schema).map((r) => ({ field: `${field}${r.fieldPath ?? ''}`, words: r.message }));
   const twice = schema['x-kubernetes-list-map-keys'] ? [{ field: `${field}[]`, words: 'Duplicate value' }] : [];
-  return [...words.map((w) => ({ field, words: w })), ...twice, ...rules, ...required, ...inner, ...items];
+  return [...words.map((w) => ({ field, words: w })), ...twice, ...rules, ...required, ...inner, ...items, ...entries];
 }

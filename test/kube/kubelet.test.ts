@@ -1,10 +1,10 @@
 /** The played StatefulSet controller and kubelet do what the operator's tests believe that Kubernetes does. */
 import assert from 'node:assert/strict';
 import test, { after, before, suite } from 'node:test';
-import { type Manifest, type StatefulSet, statefulSets } from '../../operator/kube/types.ts';
+import { type Manifest, pods, type StatefulSet, statefulSets } from '../../operator/kube/types.ts';
 import { type ControlPlane, eventually, skip, startControlPlane } from './support/control-plane.ts';
 import { apply } from './support/install.ts';
-import { isReady, type PlayedKubelet, playedPods, playKubelet, revisionLabel, revisionOf } from './support/kubelet.ts';
+import { isReady, type PlayedKubelet, playKubelet, revisionLabel, revisionOf } from './support/kubelet.ts';
 
 const namespace = 'herd';
 
@@ -37,7 +37,7 @@ suite('a played kubelet', { skip }, () => {
   const set = (name: string, type: string, image: string) =>
     plane.admin.apply(statefulSets, statefulSet(name, type, image), 'test');
   const setOf = (name: string) => plane.admin.get(statefulSets, namespace, name);
-  const podOf = (name: string) => plane.admin.get(playedPods, namespace, `${name}-0`);
+  const podOf = (name: string) => plane.admin.get(pods, namespace, `${name}-0`);
   const complete = ({ metadata, status }: StatefulSet) =>
     status?.observedGeneration === metadata.generation &&
     status?.readyReplicas === 1 &&
@@ -52,7 +52,7 @@ suite('a played kubelet', { skip }, () => {
     await set('kept', 'OnDelete', 'image:1');
     const first = await whole('kept');
     const before = (await podOf('kept'))!;
-    assert.deepEqual([before.spec.nodeName, before.metadata.labels![revisionLabel]], ['first', revisionOf(first)]);
+    assert.deepEqual([before.spec!.nodeName, before.metadata.labels![revisionLabel]], ['first', revisionOf(first)]);
 
     await set('kept', 'OnDelete', 'image:2');
     const outdated = await eventually(async () => {
@@ -63,11 +63,11 @@ suite('a played kubelet', { skip }, () => {
     assert.notEqual(outdated.currentRevision, outdated.updateRevision);
     assert.equal((await podOf('kept'))!.metadata.uid, before.metadata.uid);
 
-    await plane.admin.delete(playedPods, namespace, 'kept-0');
+    await plane.admin.delete(pods, namespace, 'kept-0');
     const second = await whole('kept');
     const after = (await podOf('kept'))!;
     assert.equal(second.status!.currentRevision, revisionOf(second));
-    assert.deepEqual([after.spec.nodeName, after.spec.containers[0]!.image], ['second', 'image:2']);
+    assert.deepEqual([after.spec!.nodeName, after.spec!.containers[0]!.image], ['second', 'image:2']);
     assert.notEqual(after.status!.podIP, before.status!.podIP);
   });
 
@@ -76,7 +76,7 @@ suite('a played kubelet', { skip }, () => {
     await whole('rolled');
     await set('rolled', 'RollingUpdate', 'image:2');
     await whole('rolled');
-    assert.equal((await podOf('rolled'))!.spec.containers[0]!.image, 'image:2');
+    assert.equal((await podOf('rolled'))!.spec!.containers[0]!.image, 'image:2');
   });
 
   test('a held pod runs without being ready, until it is released and when it is held again', async () => {

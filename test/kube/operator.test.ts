@@ -1,4 +1,4 @@
-/** The operator's controllers against a real API server and garbage collector. There is no kubelet: the test plays pods and directories. */
+/** The operator's controllers against a real API server and garbage collector. Pods and directories are played. */
 import assert from 'node:assert/strict';
 import test, { after, before, suite } from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
@@ -6,10 +6,11 @@ import { Manager } from '../../operator/controllers/manager.ts';
 import { KubeClient, type Verb } from '../../operator/kube/client.ts';
 import * as kube from '../../operator/kube/types.ts';
 import type { DirectoryConfig, NodeConfig } from '../../operator/objects/config.ts';
-import { configHashAnnotation } from '../../operator/objects/labels.ts';
+import { configHashAnnotation, drainAnnotation } from '../../operator/objects/labels.ts';
 import { type ControlPlane, eventually, skip, startControlPlane } from './support/control-plane.ts';
-import { playDirectories } from './support/directory.ts';
+import { PlayedDirectories } from './support/directory.ts';
 import { apply, install } from './support/install.ts';
+import { type PlayedKubelet, playKubelet } from './support/kubelet.ts';
 import { type CuttingProxy, startProxy } from './support/proxy.ts';
 import { namespace, superpeer, zone } from './support/samples.ts';
 
@@ -23,33 +24,48 @@ suite('the operator', { skip }, () => {
   let proxy: CuttingProxy;
   let client: KubeClient;
   let manager: Manager;
-  const stopping = new AbortController();
-  const registered = new Map<string, string[]>();
+  let kubelet: PlayedKubelet;
+  let directories: PlayedDirectories;
+  let stopping: AbortController;
   const requests: Verb[] = [];
   const failures: string[] = [];
 
   before(async () => {
     plane = await startControlPlane({ controllers: true });
     await install(plane.admin, namespace);
+    for (const name of ['machine-a', 'machine-b'])
+      await apply(plane.admin, { apiVersion: 'v1', kind: 'Node', metadata: { name } });
+    kubelet = await playKubelet(plane, {
+      machineOf: ({ metadata }) => (metadata.name === 'eu-eu-mix-0' ? 'machine-a' : 'machine-b'),
+    });
+    directories = new PlayedDirectories(plane.admin);
     proxy = await startProxy(plane.port);
     client = new KubeClient(plane.operatorCluster(proxy.port), { onRequest: (verb) => requests.push(verb) });
+    await startManager('herd.local/node:test');
+  });
+  const startManager = async (nodeImage: string) => {
+    stopping = new AbortController();
     manager = new Manager({
       client,
       namespaces: [],
-      nodeImage: 'herd.local/node:test',
+      nodeImage,
       instance: 'test',
-      askDirectory: playDirectories(plane.admin, registered),
+      askDirectory: directories.ask,
       onReconcile: (controller, key, _seconds, error) => error && failures.push(`${controller} ${key}: ${error}`),
       onWatchError: () => {},
       keysBelievedMs: 500,
     });
     await manager.sync(stopping.signal);
     manager.start();
-  });
-  after(async () => {
+  };
+  const stopManager = async () => {
     stopping.abort();
-    await manager?.stop();
+    await manager.stop();
+  };
+  after(async () => {
+    if (manager) await stopManager();
     await client?.close();
+    await kubelet?.stop();
     await proxy?.close();
     await plane?.stop();
   });
@@ -78,27 +94,34 @@ suite('the operator', { skip }, () => {
     );
   const nodeJson = async <T>(name: string) =>
     JSON.parse((await present(kube.configMaps, name)).data!['node.json']!) as T;
-
-  /** What a kubelet and the statefulset controller would say of a pod that became ready. */
-  const playReady = async (name: string) => {
-    const { generation } = (await present(kube.statefulSets, name)).metadata;
-    const revisions = { currentRevision: 'one', updateRevision: 'one' };
-    const status = { replicas: 1, readyReplicas: 1, updatedReplicas: 1, observedGeneration: generation, ...revisions };
-    const metadata = { name, namespace };
-    await plane.admin.applyStatus(
-      kube.statefulSets,
-      { apiVersion: 'apps/v1', kind: 'StatefulSet', metadata, status } as kube.Manifest,
-      'kubelet',
+  const slotIs = (name: string, wanted: Record<string, unknown>) =>
+    eventually(
+      async () => {
+        const status = await statusOf(kube.nodeSlots, name);
+        return status && Object.entries(wanted).every(([field, value]) => status[field] === value) && status;
+      },
+      `slot ${name} with ${JSON.stringify(wanted)}`,
     );
-  };
+  const rosterHas = (id: string, draining: boolean | 'absent') =>
+    eventually(async () => {
+      const entry = (await directories.roster('eu')).find((node) => node.id === id);
+      return draining === 'absent' ? !entry : entry && (entry.draining ?? false) === draining;
+    }, `${id} in the roster, draining ${draining}`);
+  /** What the operator knew of a key it looks up again; it would do so by itself within a minute. */
+  const believed = () => new Promise((resolve) => setTimeout(resolve, 600));
+  const podOf = async (name: string) => (await present(kube.pods, `${name}-0`)).metadata;
 
   test('two zones of a provider share a directory, and it names both with their superpeers and peers', async () => {
     await apply(plane.admin, superpeer('eu-sp', 'eu', { channels: 3 }));
-    await apply(plane.admin, zone('eu', { peers: [{ zone: 'sa' }] }));
+    await apply(
+      plane.admin,
+      zone('eu', { peers: [{ zone: 'sa' }], regions: [{ name: 'eu', mixes: { replicas: 2 } }] }),
+    );
     await apply(plane.admin, zone('sa', { directory: { zoneRef: 'eu' }, peers: [{ zone: 'eu' }] }));
     const config = await eventually(async () => {
       const found = await nodeJson<DirectoryConfig>('eu-directory-0');
-      return found.zones.length === 2 && found;
+      const rosters = found.zones.map(({ roster }) => roster.length);
+      return isDeepStrictEqual(rosters, [4, 2]) && found.zones.every(({ peers }) => peers.length === 1) && found;
     }, 'a directory of two zones');
     const { clusterIP } = (await present(kube.services, 'eu-directory')).spec;
     const url = `http://${clusterIP}:8080`;
@@ -106,43 +129,44 @@ suite('the operator', { skip }, () => {
     assert.deepEqual(
       config.zones.map((z) => [z.zone, z.roster.map((r) => r.id)]),
       [
-        ['eu', ['eu-mix-0', 'eu-rendezvous-0', 'eu-sp']],
-        ['sa', ['sa-mix-0', 'sa-rendezvous-0']],
+        ['eu', ['eu-eu-mix-0', 'eu-eu-mix-1', 'eu-eu-rendezvous-0', 'eu-sp']],
+        ['sa', ['sa-sa-mix-0', 'sa-sa-rendezvous-0']],
       ],
     );
-    assert.equal(config.zones[0]!.roster[2]!.channels, 3);
+    assert.equal(config.zones[0]!.roster[3]!.channels, 3);
     assert.deepEqual(config.zones[0]!.peers, [{ zone: 'sa', url, rootKey: sa!.rootKey }]);
     assert.deepEqual(config.zones[1]!.peers, [{ zone: 'eu', url, rootKey: eu!.rootKey }]);
     assert.equal(sa!.directoryURL, url);
 
-    const mix = await nodeJson<NodeConfig>('sa-mix-0');
+    const mix = await nodeJson<NodeConfig>('sa-sa-mix-0');
     assert.deepEqual(mix.directory, { url, rootKey: sa!.rootKey });
     const directory = await present(kube.statefulSets, 'eu-directory-0');
     const keys = directory.spec.template.spec!.volumes!.find((v) => v.name === 'keys')!.projected!.sources!;
     assert.deepEqual(
-      keys.map((k) => [k.secret!.name, k.secret!.items![0]!.path]),
+      keys.map((k) => [k.secret!.name, k.secret!.items?.[0]?.path]),
       [
         ['eu-root', 'eu'],
+        ['eu-signing', undefined],
         ['sa-root', 'sa'],
+        ['sa-signing', undefined],
       ],
     );
-    for (const name of ['eu-mix-0', 'eu-rendezvous-0', 'sa-mix-0', 'sa-rendezvous-0', 'eu-sp'])
+    for (const name of ['eu-eu-mix-0', 'eu-eu-rendezvous-0', 'sa-sa-mix-0', 'sa-sa-rendezvous-0', 'eu-sp'])
       await present(kube.statefulSets, name);
-    for (const name of ['eu-mix', 'eu-rendezvous', 'eu-directory', 'sa-mix'])
+    for (const name of ['eu-mix', 'eu-rendezvous', 'eu-superpeer', 'eu-directory', 'sa-mix'])
       await present(kube.podDisruptionBudgets, name);
     assert.equal(await get(kube.services, 'sa-directory'), undefined);
   });
 
   test('a zone is Ready when its pods are and its signed consensus lists its nodes', async () => {
     await condition(kube.zones, 'sa', 'Ready', 'False', 'NoConsensus');
-    registered.set('eu', ['eu-mix-0', 'eu-rendezvous-0', 'eu-sp']);
-    registered.set('sa', ['sa-mix-0']);
-    await condition(kube.zones, 'sa', 'Ready', 'False', 'NodesNotReady');
-    for (const name of ['eu-directory-0', 'eu-mix-0', 'eu-rendezvous-0', 'sa-mix-0', 'sa-rendezvous-0', 'eu-sp'])
-      await playReady(name);
-    const waiting = await condition(kube.zones, 'sa', 'Ready', 'False', 'NodesNotRegistered');
-    assert.match(waiting.message, /sa-rendezvous-0/);
-    registered.set('sa', ['sa-mix-0', 'sa-rendezvous-0']);
+    directories.registered.set('eu', ['eu-eu-mix-0', 'eu-eu-mix-1', 'eu-eu-rendezvous-0', 'eu-sp']);
+    directories.registered.set('sa', ['sa-sa-mix-0']);
+    const waiting = await condition(kube.zones, 'sa', 'Ready', 'False', 'NodesNotActive');
+    await slotIs('sa-sa-mix-0', { state: 'Active', machine: 'machine-b' });
+    await slotIs('sa-sa-rendezvous-0', { state: 'Publishing' });
+    assert.match(waiting.message, /sa-sa-rendezvous-0/);
+    directories.registered.set('sa', ['sa-sa-mix-0', 'sa-sa-rendezvous-0']);
     await condition(kube.zones, 'sa', 'Ready', 'True');
     await condition(kube.zones, 'eu', 'Ready', 'True');
     await condition(kube.superpeers, 'eu-sp', 'Ready', 'True');
@@ -150,17 +174,19 @@ suite('the operator', { skip }, () => {
       const status = await statusOf(kube.zones, 'eu');
       return status?.superpeersReady === '1/1' && status;
     }, 'a ready superpeer in the zone’s status');
-    assert.deepEqual([eu.epoch, eu.mixesReady, eu.rendezvousReady], [7, '1/1', '1/1']);
+    assert.deepEqual([eu.epoch, eu.mixesReady, eu.rendezvousReady], [7, '2/2', '1/1']);
   });
 
   test('when nothing changes nothing is written', async () => {
     const resources = [
       kube.zones,
       kube.superpeers,
+      kube.nodeSlots,
       kube.statefulSets,
       kube.configMaps,
       kube.services,
       kube.podDisruptionBudgets,
+      kube.pods,
     ];
     const writes = () => requests.filter((verb) => ['apply', 'create', 'update', 'delete'].includes(verb));
     const versions = async () => {
@@ -179,6 +205,7 @@ suite('the operator', { skip }, () => {
     requests.length = 0;
     for (let i = 0; i < 5; i++) {
       for (const name of ['eu', 'sa']) manager.workers.zone.add(`${namespace}/${name}`);
+      for (const name of ['eu-eu-mix-0', 'eu-sp']) manager.workers.slot.add(`${namespace}/${name}`);
       manager.workers.superpeer.add(`${namespace}/eu-sp`);
       await new Promise((resolve) => setTimeout(resolve, 200));
     }
@@ -186,27 +213,121 @@ suite('the operator', { skip }, () => {
     assert.deepEqual(await versions(), before);
   });
 
+  test('the directory’s pod is told of a changed configuration, and not rolled', async () => {
+    const { uid } = await podOf('eu-directory-0');
+    const hash = async () => (await podOf('eu-directory-0')).annotations![configHashAnnotation];
+    const before = await hash();
+    const regions = [{ name: 'eu', mixes: { replicas: 2 } }];
+    await apply(plane.admin, zone('eu', { peers: [{ zone: 'sa' }], regions, epochSeconds: 60 }));
+    await eventually(async () => (await hash()) !== before, 'another hash');
+    assert.equal((await nodeJson<DirectoryConfig>('eu-directory-0')).epochSeconds, 60);
+    assert.equal((await podOf('eu-directory-0')).uid, uid);
+  });
+
+  test('a cordoned machine’s slot drains, and its pod is ended when nothing rides on it', async () => {
+    const { uid } = await podOf('eu-eu-mix-0');
+    const cordon = (unschedulable: boolean) =>
+      apply(plane.admin, {
+        apiVersion: 'v1',
+        kind: 'Node',
+        metadata: { name: 'machine-a' },
+        spec: { unschedulable },
+      } as kube.Manifest);
+    await cordon(true);
+    await slotIs('eu-eu-mix-0', { state: 'Draining', drainReason: 'Cordoned', drained: false });
+    await rosterHas('eu-eu-mix-0', true);
+    await condition(kube.zones, 'eu', 'Progressing', 'True', 'Draining');
+    await condition(kube.zones, 'eu', 'Ready', 'True');
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    assert.equal((await podOf('eu-eu-mix-0')).uid, uid, 'calls ride on it');
+    directories.empty.add('eu-eu-mix-0');
+    await eventually(async () => (await podOf('eu-eu-mix-0')).uid !== uid, 'another pod');
+    await cordon(false);
+    await slotIs('eu-eu-mix-0', { state: 'Active', drainReason: undefined });
+    await rosterHas('eu-eu-mix-0', false);
+    directories.empty.clear();
+  });
+
+  test('after an upgrade one mix drains and is made anew after the other', async () => {
+    const uids = new Map<string, string>();
+    for (const name of ['eu-eu-mix-0', 'eu-eu-mix-1']) uids.set(name, (await podOf(name)).uid);
+    await stopManager();
+    await startManager('herd.local/node:next');
+    await slotIs('eu-eu-mix-0', { drainReason: 'Outdated', state: 'Draining' });
+    await slotIs('eu-eu-mix-1', { drainReason: 'Outdated', state: 'Active' });
+    await rosterHas('eu-eu-mix-1', false);
+    directories.empty.add('eu-eu-mix-0');
+    await eventually(async () => (await podOf('eu-eu-mix-0')).uid !== uids.get('eu-eu-mix-0'), 'another first pod');
+    await slotIs('eu-eu-mix-1', { drainReason: 'Outdated', state: 'Draining' });
+    await slotIs('eu-eu-mix-0', { state: 'Active' });
+    assert.equal((await podOf('eu-eu-mix-1')).uid, uids.get('eu-eu-mix-1'));
+    directories.empty.add('eu-eu-mix-1');
+    await slotIs('eu-eu-mix-1', { state: 'Active', drainReason: undefined });
+    assert.notEqual((await podOf('eu-eu-mix-1')).uid, uids.get('eu-eu-mix-1'));
+    for (const id of ['eu-eu-rendezvous-0', 'eu-sp', 'sa-sa-mix-0', 'sa-sa-rendezvous-0']) directories.empty.add(id);
+    for (const name of ['eu', 'sa']) await condition(kube.zones, name, 'Progressing', 'False', 'Settled');
+    directories.empty.clear();
+  });
+
+  test('a slot that somebody asks to drain does, stays, and goes on when asked no more', async () => {
+    const { uid } = await podOf('eu-sp');
+    const ask = (annotations: Record<string, string>) =>
+      apply(plane.admin, {
+        apiVersion: 'herd.network/v1alpha1',
+        kind: 'NodeSlot',
+        metadata: { name: 'eu-sp', namespace, annotations },
+      });
+    await ask({ [drainAnnotation]: 'its host reboots' });
+    directories.empty.add('eu-sp');
+    await slotIs('eu-sp', { state: 'Draining', drained: true });
+    await ask({});
+    await slotIs('eu-sp', { state: 'Active', drained: false });
+    assert.equal((await podOf('eu-sp')).uid, uid);
+    directories.empty.clear();
+  });
+
+  test('a mix fewer is drained, out of the roster, and gone with its Secret; the others stay', async () => {
+    const spec = { peers: [{ zone: 'sa' }], epochSeconds: 60 };
+    await apply(plane.admin, zone('eu', { ...spec, regions: [{ name: 'eu', mixes: { replicas: 1 } }] }));
+    await slotIs('eu-eu-mix-1', { state: 'Draining', drainReason: 'Retired' });
+    await rosterHas('eu-eu-mix-1', true);
+    await present(kube.pods, 'eu-eu-mix-1-0');
+    directories.empty.add('eu-eu-mix-1');
+    await rosterHas('eu-eu-mix-1', 'absent');
+    for (const [resource, name] of [
+      [kube.nodeSlots, 'eu-eu-mix-1'],
+      [kube.statefulSets, 'eu-eu-mix-1'],
+      [kube.configMaps, 'eu-eu-mix-1'],
+      [kube.secrets, 'eu-eu-mix-1-identity'],
+    ] as const)
+      await absent(resource, name);
+    await slotIs('eu-eu-mix-0', { state: 'Active' });
+    directories.empty.clear();
+  });
+
   test('a child that someone deletes or edits comes back', async () => {
-    const { uid } = (await present(kube.statefulSets, 'eu-mix-0')).metadata;
-    await plane.admin.delete(kube.statefulSets, namespace, 'eu-mix-0');
+    const { uid } = (await present(kube.statefulSets, 'eu-eu-mix-0')).metadata;
+    await plane.admin.delete(kube.statefulSets, namespace, 'eu-eu-mix-0');
     await eventually(async () => {
-      const now = await get(kube.statefulSets, 'eu-mix-0');
+      const now = await get(kube.statefulSets, 'eu-eu-mix-0');
       return now !== undefined && now.metadata.uid !== uid;
-    }, 'a new eu-mix-0');
+    }, 'a new eu-eu-mix-0');
     const tampered = {
       apiVersion: 'v1',
       kind: 'ConfigMap',
-      metadata: { name: 'eu-mix-0', namespace },
+      metadata: { name: 'eu-eu-mix-0', namespace },
       data: { 'node.json': '{}' },
     };
     await plane.admin.apply(kube.configMaps, tampered, 'someone');
-    await eventually(async () => (await nodeJson<NodeConfig>('eu-mix-0')).id === 'eu-mix-0', 'the right configuration');
+    await eventually(async () => (await nodeJson<NodeConfig>('eu-eu-mix-0')).id === 'eu-eu-mix-0', 'its configuration');
   });
 
   test('a node whose Secret someone deletes gets a new key, which the directory learns', async () => {
     const keyIn = async () => (await nodeJson<DirectoryConfig>('eu-directory-0')).zones[0]!.roster[0]!.identityKey;
     const before = await keyIn();
-    await plane.admin.delete(kube.secrets, namespace, 'eu-mix-0-identity');
+    await plane.admin.delete(kube.secrets, namespace, 'eu-eu-mix-0-identity');
+    await believed();
+    manager.workers.slot.add(`${namespace}/eu-eu-mix-0`);
     await eventually(async () => (await keyIn()) !== before, 'another key in the roster');
   });
 
@@ -214,6 +335,8 @@ suite('the operator', { skip }, () => {
     const secret = (await present(kube.secrets, 'sa-root')) as kube.KubeObject & { data: object };
     const { rootKey } = (await statusOf(kube.zones, 'sa'))!;
     await plane.admin.delete(kube.secrets, namespace, 'sa-root');
+    await believed();
+    manager.workers.zone.add(`${namespace}/sa`);
     const lost = await condition(kube.zones, 'sa', 'KeysReady', 'False', 'RootKeyLost');
     assert.match(lost.message, /sa-root/);
     assert.equal((await statusOf(kube.zones, 'sa'))!.rootKey, rootKey);
@@ -228,35 +351,17 @@ suite('the operator', { skip }, () => {
     await condition(kube.zones, 'sa', 'KeysReady', 'True');
   });
 
-  test('a changed spec changes the directory’s template', async () => {
-    const hash = async () =>
-      (await present(kube.statefulSets, 'eu-directory-0')).spec.template.metadata!.annotations![configHashAnnotation];
-    const before = await hash();
-    await apply(plane.admin, zone('eu', { peers: [{ zone: 'sa' }], epochSeconds: 60 }));
-    await eventually(async () => (await hash()) !== before, 'another hash');
-    assert.equal((await nodeJson<DirectoryConfig>('eu-directory-0')).epochSeconds, 60);
-  });
-
-  test('a node that the spec no longer names goes with its Secret', async () => {
-    const spec = { directory: { zoneRef: 'eu' }, peers: [{ zone: 'eu' }] };
-    await apply(plane.admin, zone('sa', { ...spec, mixes: { replicas: 2 } }));
-    await present(kube.statefulSets, 'sa-mix-1');
-    await apply(plane.admin, zone('sa', spec));
-    await absent(kube.statefulSets, 'sa-mix-1');
-    await absent(kube.configMaps, 'sa-mix-1');
-    await absent(kube.secrets, 'sa-mix-1-identity');
-    await present(kube.statefulSets, 'sa-mix-0');
-  });
-
   test('a paused zone is left as it is', async () => {
     const spec = { directory: { zoneRef: 'eu' }, peers: [{ zone: 'eu' }], paused: true };
     await apply(plane.admin, zone('sa', spec));
     await condition(kube.zones, 'sa', 'Progressing', 'False', 'Paused');
-    await plane.admin.delete(kube.configMaps, namespace, 'sa-mix-0');
+    const paused = async () => ((await present(kube.nodeSlots, 'sa-sa-mix-0')).spec as { paused: boolean }).paused;
+    await eventually(paused, 'a paused slot');
+    await plane.admin.delete(kube.configMaps, namespace, 'sa-sa-mix-0');
     await new Promise((resolve) => setTimeout(resolve, 500));
-    assert.equal(await get(kube.configMaps, 'sa-mix-0'), undefined);
+    assert.equal(await get(kube.configMaps, 'sa-sa-mix-0'), undefined);
     await apply(plane.admin, zone('sa', { ...spec, paused: false }));
-    await present(kube.configMaps, 'sa-mix-0');
+    await present(kube.configMaps, 'sa-sa-mix-0');
   });
 
   test('a superpeer of a missing zone says which, and runs once the zone exists', async () => {
@@ -269,6 +374,30 @@ suite('the operator', { skip }, () => {
     await present(kube.statefulSets, 'lost');
   });
 
+  test('a superpeer that others run is in the roster once somebody approved it', async () => {
+    const identityKey = Buffer.alloc(32, 'garage').toString('base64');
+    const external = superpeer('garage', 'nowhere', { managed: undefined, external: { identityKey } });
+    await apply(plane.admin, external);
+    await condition(kube.superpeers, 'garage', 'Ready', 'False', 'NotApproved');
+    assert.deepEqual((await directories.roster('nowhere')).map(({ id }) => id).includes('garage'), false);
+    const approved = { type: 'Approved', status: 'True', reason: 'Known', message: 'met in person' };
+    const times = { observedGeneration: 1, lastTransitionTime: new Date().toISOString().replace(/\.\d+/, '') };
+    const { uid } = (await present(kube.superpeers, 'garage')).metadata;
+    const metadata = { name: 'garage', namespace, uid };
+    const status = { observedGeneration: 1, conditions: [{ ...approved, ...times }] };
+    const manifest = { apiVersion: 'herd.network/v1alpha1', kind: 'Superpeer', metadata, status } as kube.Manifest;
+    await plane.admin.applyStatus(kube.superpeers, manifest, 'a-person');
+    await eventually(async () => {
+      const entry = (await directories.roster('nowhere')).find(({ id }) => id === 'garage');
+      return entry?.identityKey === identityKey;
+    }, 'garage in the roster');
+    const { conditions } = (await statusOf(kube.superpeers, 'garage'))!;
+    assert.ok(
+      conditions.some(({ type, status: said }) => type === 'Approved' && said === 'True'),
+      'kept beside ours',
+    );
+  });
+
   test('a directory must be of a zone that hosts one and has the same provider', async () => {
     await apply(plane.admin, zone('foreign', { provider: 'south', directory: { zoneRef: 'eu' } }));
     await condition(kube.zones, 'foreign', 'DirectoryReady', 'False', 'DirectoryOfAnotherProvider');
@@ -277,15 +406,21 @@ suite('the operator', { skip }, () => {
   });
 
   test('watches go on after their connections were cut', async () => {
-    assert.ok(proxy.cut() >= 6);
+    assert.ok(proxy.cut() >= 9);
     await apply(plane.admin, zone('later', { peers: [{ zone: 'unknown' }] }));
     await condition(kube.zones, 'later', 'PeersResolved', 'False', 'PeerNotFound');
     await present(kube.statefulSets, 'later-directory-0');
   });
 
-  test('a deleted zone leaves nothing behind, and one of the same name starts afresh', async () => {
+  test('a deleted zone drains, then leaves nothing behind, and one of the same name starts afresh', async () => {
     const { rootKey } = (await statusOf(kube.zones, 'later'))!;
+    directories.registered.set('later', ['later-later-mix-0', 'later-later-rendezvous-0']);
+    await slotIs('later-later-mix-0', { state: 'Active' });
     await plane.admin.delete(kube.zones, namespace, 'later');
+    await slotIs('later-later-mix-0', { state: 'Draining', drained: false });
+    await condition(kube.zones, 'later', 'Ready', 'False', 'Deleted');
+    await present(kube.pods, 'eu-directory-0-0');
+    for (const id of directories.registered.get('later')!) directories.empty.add(id);
     const selector = { namespace, labelSelector: 'herd.network/zone=later' };
     const kinds = [kube.secrets, kube.configMaps, kube.services, kube.statefulSets, kube.podDisruptionBudgets];
     await eventually(
@@ -296,8 +431,9 @@ suite('the operator', { skip }, () => {
       'nothing',
       60_000,
     );
+    assert.equal(await get(kube.zones, 'later'), undefined);
     await apply(plane.admin, zone('later'));
-    await present(kube.statefulSets, 'later-mix-0');
+    await present(kube.statefulSets, 'later-later-mix-0');
     assert.notEqual((await statusOf(kube.zones, 'later'))!.rootKey, rootKey);
   });
 

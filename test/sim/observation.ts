@@ -94,7 +94,7 @@ export interface Row {
     readonly auc: number;
     readonly interval: readonly [number, number];
   }[];
-  /** The bar that the number of windows allows: AUC_BAR with enough of them. */
+  /** The bar that the intervals allow: AUC_BAR with windows enough. */
   readonly bar: number;
   /**
    * Passes: all intervals lie within AUC_BAR. Leaks: one lies beyond the bar of this row, so that a run of a hundred rows
@@ -136,11 +136,14 @@ export function compareLinks(
   const ones = table.labels.reduce((sum, label) => sum + label, 0);
   const windows = [table.labels.length - ones, ones] as const;
   const reach = halfWidthAtChance(windows[0] * TESTING_SHARE, windows[1] * TESTING_SHARE);
-  const bar = Math.max(AUC_BAR, 0.5 + BAR_ROOM * reach);
+  const passable = Math.max(AUC_BAR, 0.5 + BAR_ROOM * reach);
   const { tests, meanDeviation } = compareClasses({ gaps, deviations, windows: table }, PERMUTATIONS, random);
-  const { attempts } = distinguish(table, random, bar);
+  const { attempts } = distinguish(table, random, passable);
   const least = tests.reduce((a, b) => (b.p < a.p ? b : a));
-  const leaks = attempts.some(({ interval: [low, high] }) => low > bar || high < 1 - bar);
+  // An interval is wider than its windows alone would have it where they depend on each other.
+  const barOf = ([low, high]: readonly [number, number]) => Math.max(passable, 0.5 + (BAR_ROOM * (high - low)) / 2);
+  const bar = Math.max(...attempts.map(({ interval }) => barOf(interval)));
+  const leaks = attempts.some(({ interval }) => interval[0] > barOf(interval) || interval[1] < 1 - barOf(interval));
   const passes = attempts.every(({ interval: [low, high] }) => high <= AUC_BAR && low >= 1 - AUC_BAR);
   return {
     link,

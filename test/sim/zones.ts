@@ -6,13 +6,14 @@ import {
   type ConsensusNode,
   type MeshRate,
   nodeTag,
+  type ScheduledKey,
   type View,
   type ZoneParams,
 } from '../../nodes/config/consensus.ts';
 import { printContact } from '../../nodes/config/contact.ts';
 import { DropCounters, type DropReason } from '../../nodes/core/drop.ts';
-import { type Endpoint, type Micros, parseEndpoint, SECOND_US } from '../../nodes/core/units.ts';
-import { Identity } from '../../nodes/crypto/keys.ts';
+import { type Endpoint, MILLISECOND_US, type Micros, parseEndpoint, SECOND_US } from '../../nodes/core/units.ts';
+import { derivedSeeds, Identity, KEY_KINDS, type NodeKeys, nodeKeys } from '../../nodes/crypto/keys.ts';
 import { Mix } from '../../nodes/mix/mix.ts';
 import { Rendezvous } from '../../nodes/rendezvous/rendezvous.ts';
 import { Superpeer } from '../../nodes/superpeer/superpeer.ts';
@@ -59,6 +60,8 @@ interface Member {
 type Role = Mix | Rendezvous | Superpeer;
 
 export interface SimNode<M extends Role = Role> extends Member {
+  /** What its files hold. */
+  keys: NodeKeys;
   described: ConsensusNode;
   machine: M;
 }
@@ -191,6 +194,40 @@ export class Network {
     this.publish();
   }
 
+  /** Every node has another key of each kind besides what it has, which the consensus puts in force at that instant. */
+  addKeys(from: Micros): void {
+    for (const node of this.nodes.values()) {
+      const seed = Buffer.alloc(32);
+      node.random.fill(seed);
+      const fresh = nodeKeys(derivedSeeds(seed));
+      const { link, circuit } = node.keys;
+      const number = link.at(-1)!.number + 1;
+      const { linkKeys, circuitKeys } = published(fresh, from);
+      this.#setKeys(
+        node,
+        {
+          link: [...link, { number, pair: fresh.link[0]!.pair }],
+          circuit: [...circuit, { number, pair: fresh.circuit[0]!.pair }],
+        },
+        {
+          linkKeys: [...node.described.linkKeys, ...linkKeys],
+          circuitKeys: [...node.described.circuitKeys, ...circuitKeys],
+        },
+      );
+    }
+    this.publish();
+  }
+
+  /** Every node has no key any more but its newest. */
+  dropOldKeys(): void {
+    for (const node of this.nodes.values()) {
+      const { linkKeys, circuitKeys } = node.described;
+      const keys = { link: node.keys.link.slice(-1), circuit: node.keys.circuit.slice(-1) };
+      this.#setKeys(node, keys, { linkKeys: linkKeys.slice(-1), circuitKeys: circuitKeys.slice(-1) });
+    }
+    this.publish();
+  }
+
   /** Channel n of a zone is carried by superpeer `superpeerOf(n)` to mix `mixOf(n)` from now on; both count from 1. */
   moveChannels(
     superpeerOf: (channel: number, zone: string) => number = this.#superpeerOf,
@@ -257,30 +294,38 @@ export class Network {
   }
 
   /** Who somebody is, and where its chances come from. */
-  #person(id: string): { identity: Identity; random: SeededRandom } {
+  #person(id: string): { seed: Buffer; identity: Identity; random: SeededRandom } {
     const random = this.world.randomFor(id);
     const seed = Buffer.alloc(32);
     random.fill(seed);
-    return { identity: new Identity(seed), random };
+    return { seed, identity: new Identity(seed), random };
   }
 
   #addNode(zone: string, role: ConsensusNode['role'], number: number): void {
     const id = nodeId(zone, role, number);
     const endpoint = this.#endpoint(zone, THIRD_OCTET[role], number);
-    const { identity, random } = this.#person(id);
-    const linkKey = identity.link.publicKey;
-    const described = { id, role, endpoint, linkKey, boot: 1, draining: false, tag: nodeTag(linkKey) };
+    const { seed, identity, random } = this.#person(id);
+    const keys = nodeKeys(derivedSeeds(seed));
+    const tag = nodeTag(zone, identity.publicKey);
+    const described = { id, role, endpoint, ...published(keys, 0), boot: 1, draining: false, tag };
     const host = this.world.add(id, endpoint, role);
     // Made when all nodes are known.
     const machine = undefined as unknown as Role;
     const drops = new DropCounters();
-    this.nodes.set(id, { id, zone, host, identity, random, drops, heardOf: 0, described, machine });
+    this.nodes.set(id, { id, zone, host, identity, random, drops, heardOf: 0, keys, described, machine });
+  }
+
+  #setKeys(node: SimNode, keys: NodeKeys, change: Pick<ConsensusNode, 'linkKeys' | 'circuitKeys'>): void {
+    node.keys = keys;
+    node.machine.rekey(keys);
+    node.described = { ...node.described, ...change };
   }
 
   #newNode(node: SimNode): Role {
-    const { identity, drops, zone, host, random } = node;
+    const { identity, keys, drops, zone, host, random } = node;
     const view = this.viewOf(zone);
-    node.machine = new MACHINES[node.described.role]({ identity, drops, entropy: random.fill, view, now: host.now });
+    const machine = MACHINES[node.described.role];
+    node.machine = new machine({ identity, keys, drops, entropy: random.fill, view, now: host.now });
     return node.machine;
   }
 
@@ -337,6 +382,14 @@ export class Network {
       meshRates: this.meshRates.get(zone) ?? [],
     };
   }
+}
+
+/** As the consensus tells of a node's keys, if they are in force from that instant on. */
+function published(keys: NodeKeys, from: Micros): { linkKeys: ScheduledKey[]; circuitKeys: ScheduledKey[] } {
+  const [linkKeys, circuitKeys] = KEY_KINDS.map((kind) =>
+    keys[kind].map(({ pair }): ScheduledKey => ({ key: pair.publicKey, from: Math.ceil(from / MILLISECOND_US) })),
+  );
+  return { linkKeys: linkKeys!, circuitKeys: circuitKeys! };
 }
 
 function nodeId(zone: string, role: ConsensusNode['role'], number: number): string {

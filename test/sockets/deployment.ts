@@ -1,11 +1,20 @@
 import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import type { NodeRole, ZoneParams } from '../../nodes/config/consensus.ts';
+import type { ConsensusText, NodeRole, ViewText, ZoneParams } from '../../nodes/config/consensus.ts';
 import { Identity } from '../../nodes/crypto/keys.ts';
 import { DEFAULT_PARAMS } from '../sim/zones.ts';
 
@@ -46,6 +55,9 @@ process.stdout.write(await answer.text());`;
 const READY_MS = 60_000;
 const PEERS_MS = 30_000;
 
+const newKeys = (number: number, ...prefixes: string[]) =>
+  prefixes.map((prefix): [string, Buffer] => [`${prefix}-${number}`, randomBytes(32)]);
+
 export class Deployment {
   readonly namespace = `herd-${process.pid}-${randomBytes(2).toString('hex')}`;
   readonly folder = mkdtempSync(path.join(tmpdir(), 'herd-sockets-'));
@@ -79,11 +91,11 @@ export class Deployment {
           },
         ],
       };
-      this.#spawn('directory', config, new Map([[zone, rootSeed]]));
+      this.#spawn('directory', config, new Map([[zone, rootSeed], ...newKeys(1, `${zone}-signing`)]));
       this.zones.push({ zone, url, rootKey });
       for (const { id, role, seed } of roster) {
         const node = { role, id, zone, directory: { url, rootKey }, listen: { port: this.#nextPort() } };
-        this.#spawn(role, node, new Map([['identity', seed]]));
+        this.#spawn(role, node, new Map([['identity', seed], ...newKeys(1, 'link', 'circuit')]));
       }
     }
     await this.#untilReady(signal);
@@ -117,6 +129,32 @@ export class Deployment {
   /** A command's output from inside the namespace. */
   output(program: string, args: readonly string[]): string {
     return execFileSync('ip', ['netns', 'exec', this.namespace, program, ...args], { encoding: 'utf8' });
+  }
+
+  /** Every daemon but clients gets its keys of that number. */
+  addKeys(number: number): void {
+    for (const { id, role } of this.daemons) {
+      const prefixes = role === 'directory' ? this.zones.map(({ zone }) => `${zone}-signing`) : ['link', 'circuit'];
+      if (role !== 'client') this.#writeKeys(id, newKeys(number, ...prefixes));
+    }
+  }
+
+  /** Every daemon but clients loses them. */
+  dropKeys(number: number): void {
+    for (const { id } of this.daemons)
+      for (const name of readdirSync(this.#keysOf(id)))
+        if (name.endsWith(`-${number}`)) rmSync(path.join(this.#keysOf(id), name));
+  }
+
+  /** What a zone's directory says of its nodes. */
+  nodes(zone: string): ConsensusText['nodes'] {
+    const { url } = this.zones.find((access) => access.zone === zone)!;
+    const view = JSON.parse(this.#get(`${url}/v1/zones/${zone}/view`)) as ViewText;
+    return (JSON.parse(view.own.consensus) as ConsensusText).nodes;
+  }
+
+  metrics(id: string): string {
+    return this.#get(`http://${ADDRESS}:${this.daemon(id).metricsPort}/metrics`);
   }
 
   daemon(id: string): Daemon {
@@ -169,17 +207,30 @@ export class Deployment {
     const folder = path.join(this.folder, id);
     const metricsPort = this.#nextPort();
     mkdirSync(path.join(folder, 'config'), { recursive: true });
-    mkdirSync(path.join(folder, 'keys'));
+    mkdirSync(this.#keysOf(id));
     writeFileSync(
       path.join(folder, 'config', 'node.json'),
       JSON.stringify({ ...config, metrics: { port: metricsPort } }),
     );
-    for (const [name, seed] of seeds) writeFileSync(path.join(folder, 'keys', name), seed.toString('base64'));
+    this.#writeKeys(id, seeds);
     const log = openSync(path.join(folder, 'log'), 'a');
     const args = ['netns', 'exec', this.namespace, process.execPath, path.join(ROOT, 'nodes', role, 'main.ts')];
     const env = { ...process.env, HERD_FOLDER: folder, POD_IP: ADDRESS };
     const child = spawn('ip', args, { stdio: ['ignore', log, log], env });
     this.daemons.push({ id, role, port: config.listen.port, metricsPort, child });
+  }
+
+  #keysOf(id: string): string {
+    return path.join(this.folder, id, 'keys');
+  }
+
+  /** A name appears with what it stands for. */
+  #writeKeys(id: string, seeds: Iterable<readonly [name: string, seed: Buffer]>): void {
+    for (const [name, seed] of seeds) {
+      const unnamed = path.join(this.folder, id, 'key');
+      writeFileSync(unnamed, seed.toString('base64'));
+      renameSync(unnamed, path.join(this.#keysOf(id), name));
+    }
   }
 
   async #untilReady(signal: AbortSignal): Promise<void> {

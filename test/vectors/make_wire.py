@@ -92,13 +92,14 @@ class Pair:
 class Someone:
     """A node or client: its identity, the keys that hang on it, what it draws."""
 
-    def __init__(self, name):
+    def __init__(self, name, zone):
         self.seed = secret("identity", name)
         self.ephemeral = secret("ephemeral", name)
         self.identity = raw(Ed25519PrivateKey.from_private_bytes(self.seed).public_key())
         self.link = Pair(hkdf(self.seed, "herd link key"))
+        self.circuit = Pair(hkdf(self.seed, "herd circuit key"))
         self.end_to_end = Pair(hashlib.sha512(self.seed).digest()[:32])
-        self.tag = sha(b"herd node", self.link.public)[:8]
+        self.tag = sha(b"herd node", zone.encode(), self.identity)[:8]
         self.cookie = sha(b"herd cookie", self.end_to_end.public)[:16]
 
 
@@ -155,9 +156,9 @@ class Noise:
         return self.hkdf(b"")
 
 
-eu = {role: Someone(f"eu {role}") for role in ("mix", "rendezvous", "superpeer")}
-na = {"rendezvous": Someone("na rendezvous")}
-callee = Someone("callee")
+eu = {role: Someone(f"eu {role}", "eu") for role in ("mix", "rendezvous", "superpeer")}
+na = {"rendezvous": Someone("na rendezvous", "na")}
+callee = Someone("callee", "na")
 mix, rendezvous, superpeer, far = eu["mix"], eu["rendezvous"], eu["superpeer"], na["rendezvous"]
 messages = {}
 rounds_start = int.from_bytes(secret("superpeer draws")[:4], "big")
@@ -178,7 +179,7 @@ class Client:
 
     def __init__(self, number):
         self.number = number
-        self.who = Someone(f"client {number}")
+        self.who = Someone(f"client {number}", "eu")
         self.draws = secret("client draws", number)
         self.session = self.draws[:16]
         # A start of which the first byte of s differs from client to client.
@@ -190,8 +191,8 @@ class Client:
         n, who = self.number, self.who
         handle = n + 1
         circuit = first_circuit(mix, rendezvous) + 2 * n
-        c = Noise("IK", "herd 1 circuit", who.end_to_end, rendezvous.link)
-        a = Noise("NK", "herd 1 attach", None, mix.link)
+        c = Noise("IK", "herd 1 circuit", who.end_to_end, rendezvous.circuit)
+        a = Noise("NK", "herd 1 attach", None, mix.circuit)
         c1 = c.first(who.ephemeral, b"")
         payload = self.session + bytes(4) + rendezvous.tag + u32(self.first) + c1
         a1 = a.first(who.ephemeral, payload)
@@ -293,7 +294,8 @@ def link(pattern, initiator, responder, indices, texts):
     """Datagrams of a link: the handshake, and TRANSPORT of the texts, by turns of the initiator and the responder."""
     noise = Noise(pattern, "herd 1 link", initiator.link, responder.link)
     kind = {"IK": 1, "NK": 3}[pattern]
-    init = bytes([kind]) + u24(indices[0]) + noise.first(initiator.ephemeral, b"") + bytes(16)
+    payload = initiator.tag if pattern == "IK" else b""
+    init = bytes([kind]) + u24(indices[0]) + noise.first(initiator.ephemeral, payload) + bytes(16)
     response = bytes([2]) + u24(indices[1]) + b"\0" + u24(indices[0]) + noise.second(responder.ephemeral, b"")
     keys = noise.split()
     transport = []

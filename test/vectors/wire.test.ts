@@ -16,6 +16,7 @@ import { Mix } from '../../nodes/mix/mix.ts';
 import { Rendezvous } from '../../nodes/rendezvous/rendezvous.ts';
 import { Superpeer } from '../../nodes/superpeer/superpeer.ts';
 import { DATAGRAM_BYTES_MAX, TICK_US } from '../../nodes/wire/constants.ts';
+import { derivedKeys, inForce } from '../unit/nodes/support/keys.ts';
 import { hex, readVectors } from '../unit/nodes/support/vectors.ts';
 
 /**
@@ -74,17 +75,21 @@ function drawing(ephemeral: string, draws = '', firstIndex = 1): Entropy {
   };
 }
 
-function node(role: ConsensusNode['role'], { seed, tag }: Described, last: number): ConsensusNode {
-  const linkKey = new Identity(hex(seed)).link.publicKey;
-  assert.equal(nodeTag(linkKey), tag);
-  return { id: `${role}-${last}`, role, endpoint: endpointOf(last), linkKey, boot: 1, draining: false, tag };
+function node(role: ConsensusNode['role'], { seed, tag }: Described, last: number, zoneName = 'eu'): ConsensusNode {
+  assert.equal(nodeTag(zoneName, new Identity(hex(seed)).publicKey), tag);
+  const { link, circuit } = derivedKeys(hex(seed));
+  const [linkKeys, circuitKeys] = [inForce(link[0].pair.publicKey), inForce(circuit[0].pair.publicKey)];
+  const endpoint = endpointOf(last);
+  return { id: `${role}-${last}`, role, endpoint, linkKeys, circuitKeys, boot: 1, draining: false, tag };
 }
+
+const linkOf = (seed: string): DhKeyPair => derivedKeys(hex(seed)).link[0].pair;
 
 const NODES = {
   mix: node('mix', eu.mix, 1),
   rendezvous: node('rendezvous', eu.rendezvous, 2),
   superpeer: node('superpeer', eu.superpeer, 3),
-  far: node('rendezvous', na.rendezvous, 4),
+  far: node('rendezvous', na.rendezvous, 4, 'na'),
 };
 const { mix, rendezvous, superpeer, far } = NODES;
 const PARAMS = {
@@ -125,9 +130,11 @@ class Peer {
   link: Link<string> | undefined;
   isMesh = false;
 
-  constructor(endpoint: Endpoint, self: DhKeyPair | undefined, ephemeral: string, firstIndex?: number) {
+  constructor(endpoint: Endpoint, described: Described | undefined, ephemeral: string, firstIndex?: number) {
     this.endpoint = endpoint;
     const entropy = drawing(ephemeral, '', firstIndex);
+    const key = described && linkOf(described.seed);
+    const self = key && { tag: described.tag, shown: () => key, accepted: [key] };
     this.links = new Links<string>({ self, entropy, drops: new DropCounters(), admit: () => 'machine', linksMax: 4 });
   }
 
@@ -211,14 +218,9 @@ function copy(from: PacketRing, index: number, to: PacketRing, endpoint: Endpoin
 }
 
 /** A peer that is another node, and opens the link where that is its part. */
-function nodePeer(
-  described: ConsensusNode,
-  { seed, ephemeral }: Described,
-  machine: ConsensusNode,
-  opens: boolean,
-): Peer {
-  const peer = new Peer(described.endpoint, new Identity(hex(seed)).link, ephemeral);
-  if (opens) peer.link = peer.links.connect(WIRE.startUs, 'machine', machine.linkKey, machine.endpoint);
+function nodePeer(described: ConsensusNode, whose: Described, machine: ConsensusNode, opens: boolean): Peer {
+  const peer = new Peer(described.endpoint, whose, whose.ephemeral);
+  if (opens) peer.link = peer.links.connect(WIRE.startUs, 'machine', () => machine.linkKeys, machine.endpoint);
   return peer;
 }
 
@@ -237,6 +239,7 @@ const assertHeard = (peer: Peer, ...names: string[]) =>
 
 const options = (described: Described, draws?: string) => ({
   identity: new Identity(hex(described.seed)),
+  keys: derivedKeys(hex(described.seed)),
   entropy: drawing(described.ephemeral, draws),
   drops: new DropCounters(),
   view: VIEW,
@@ -245,11 +248,14 @@ const options = (described: Described, draws?: string) => ({
 
 for (const [name, row] of Object.entries(WIRE.links)) {
   test(`the link of ${name}: both ends say what is written, and understand it`, () => {
-    const [initiator, responder] = [row.initiator, row.responder].map((seed) => new Identity(hex(seed)).link);
+    const [initiator, responder] = [row.initiator, row.responder].map((seed) =>
+      Object.values(eu).find((described) => described.seed === seed),
+    );
     const [here, there] = [endpointOf(1), endpointOf(2)];
-    const one = new Peer(here, row.pattern === 'IK' ? initiator : undefined, row.ephemerals[0], row.indices[0]);
+    const one = new Peer(here, initiator, row.ephemerals[0], row.indices[0]);
     const two = new Peer(there, responder, row.ephemerals[1], row.indices[1]);
-    one.link = one.links.connect(WIRE.startUs, 'machine', responder!.publicKey, there);
+    const remote = inForce(linkOf(row.responder).publicKey);
+    one.link = one.links.connect(WIRE.startUs, 'machine', () => remote, there);
     const pass = (from: Peer, to: Peer, expected: string) => {
       from.tick(WIRE.startUs);
       assert.equal(from.outbox.count, 1);
@@ -276,12 +282,12 @@ test('a flooded responder answers with the COOKIE that is written', () => {
     const cookies = new Cookies((into) => into.set(hex(secret)));
     if (which === 1) cookies.renew(WIRE.startUs);
     assert(cookies.isOf(from, hex(datagram).subarray(4)));
-    const responder = new Peer(endpointOf(1), new Identity(hex(eu.mix.seed)).link, secret);
+    const responder = new Peer(endpointOf(1), eu.mix, secret);
     if (which === 1) responder.tick(WIRE.startUs);
     for (let other = 0; other < 12; other += 1) {
       const ephemeral = Buffer.alloc(32, other + 1).toString('hex');
       const initiator = new Peer(from, undefined, ephemeral, index);
-      initiator.links.connect(WIRE.startUs, 'machine', mix.linkKey, endpointOf(1));
+      initiator.links.connect(WIRE.startUs, 'machine', () => mix.linkKeys, endpointOf(1));
       initiator.tick(WIRE.startUs);
       copy(initiator.outbox, 0, responder.inbox, from);
     }
@@ -303,12 +309,7 @@ test('the caller: from INIT to the first frame, every datagram of it', () => {
   assert.equal(cookieOf(callee.endToEnd.publicKey).toString('hex'), WIRE.callee.cookie);
   const entropy = drawing(described.ephemeral, described.draws, row.indices[0]);
   const client = new Client({ ...options(described), identity, entropy });
-  const peer = new Peer(
-    superpeer.endpoint,
-    new Identity(hex(eu.superpeer.seed)).link,
-    eu.superpeer.ephemeral,
-    row.indices[1],
-  );
+  const peer = new Peer(superpeer.endpoint, eu.superpeer, eu.superpeer.ephemeral, row.indices[1]);
   const scene = new Scene(client, endpointOf(9), [peer]);
   const voice: VoiceIo = { next: (into) => into.set(hex(WIRE.voice)), heard: () => {} };
   client.voice = voice;
@@ -337,7 +338,7 @@ test('the superpeer: ATTACH and ATTACHED in transit, a ROUND of each tick, DOWN 
   const toMix = nodePeer(mix, eu.mix, superpeer, false);
   const clients = CLIENTS.map((number) => {
     const peer = new Peer(endpointOf(9 + number), undefined, WIRE.clients[number]!.ephemeral);
-    peer.link = peer.links.connect(WIRE.startUs, 'machine', superpeer.linkKey, superpeer.endpoint);
+    peer.link = peer.links.connect(WIRE.startUs, 'machine', () => superpeer.linkKeys, superpeer.endpoint);
     return peer;
   });
   const scene = new Scene(machine, superpeer.endpoint, [toMix, ...clients]);

@@ -12,9 +12,9 @@ import { KubeClient } from '../../../operator/kube/client.ts';
 import type { Cluster } from '../../../operator/kube/cluster.ts';
 
 /** The folders that have kube-apiserver and kube-controller-manager, and etcd, separated by a colon; the suites skip without them. */
-const folders = process.env.HERD_KUBERNETES_BIN?.split(':') ?? [];
+const foldersGiven = process.env.HERD_KUBERNETES_BIN?.split(':') ?? [];
 export const skip =
-  folders.length > 0
+  foldersGiven.length > 0
     ? false
     : 'HERD_KUBERNETES_BIN names no folders with etcd, kube-apiserver and kube-controller-manager';
 
@@ -28,6 +28,8 @@ const tokens = [
 
 export interface ControlPlane {
   readonly admin: KubeClient;
+  /** As the admin, at the server's port or that of a proxy in front of it. */
+  adminCluster(port?: number): Cluster;
   readonly port: number;
   /** As the admin, what the operator's client can't ask; the answer's body as it came. */
   raw(
@@ -35,14 +37,25 @@ export interface ControlPlane {
     path: string,
     body: object,
   ): Promise<{ code: number; body: unknown }>;
+  /** What the server proves itself with, for who wants to stand in for it. */
+  readonly tls: { readonly cert: string; readonly key: string };
   /** The operator's view of the cluster, at the server's port or that of a proxy in front of it. */
   operatorCluster(port?: number): Cluster;
-  /** A kubeconfig file of the operator. */
-  readonly operatorKubeconfig: string;
+  /** Path of a kubeconfig of the operator, at the server's port or that of a proxy in front of it. */
+  operatorKubeconfig(port?: number): Promise<string>;
   stop(): Promise<void>;
 }
 
-export async function startControlPlane(options: { controllers: boolean }): Promise<ControlPlane> {
+export interface ControlPlaneOptions {
+  readonly controllers: boolean;
+  /** Where the programs are; by default where the environment says. */
+  readonly folders?: readonly string[];
+  /** Addresses of Services. */
+  readonly serviceRange?: string;
+}
+
+export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
+  const { folders = foldersGiven, serviceRange = '10.96.0.0/16' } = options;
   const folder = await mkdtemp(join(tmpdir(), 'herd-kube-'));
   const processes: ChildProcess[] = [];
   const stop = async () => {
@@ -63,7 +76,7 @@ export async function startControlPlane(options: { controllers: boolean }): Prom
     await writeFile(join(folder, 'tokens.csv'), `${tokens}\n`);
     const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
     await writeFile(join(folder, 'sa.key'), privateKey.export({ type: 'pkcs1', format: 'pem' }));
-    run('kube-apiserver', apiserverArgs(folder, client, port));
+    run('kube-apiserver', apiserverArgs(folder, client, port, serviceRange));
     const ca = await eventually(() => readFile(join(folder, 'apiserver.crt'), 'utf8'), 'the server’s certificate');
     const cluster = (token: string, at = port): Cluster => ({
       server: `https://127.0.0.1:${at}`,
@@ -76,7 +89,6 @@ export async function startControlPlane(options: { controllers: boolean }): Prom
       'the API server',
     );
     await writeFile(join(folder, 'kubeconfig'), kubeconfig(folder, port, adminToken));
-    await writeFile(join(folder, 'operator-kubeconfig'), kubeconfig(folder, port, operatorToken));
     if (options.controllers) {
       run('kube-controller-manager', controllerArgs(folder));
     }
@@ -93,7 +105,13 @@ export async function startControlPlane(options: { controllers: boolean }): Prom
         });
         return { code: statusCode, body: await body.json() };
       },
-      operatorKubeconfig: join(folder, 'operator-kubeconfig'),
+      tls: { cert: ca, key: await readFile(join(folder, 'apiserver.key'), 'utf8') },
+      async operatorKubeconfig(at = port) {
+        const file = join(folder, `operator-kubeconfig-${at}`);
+        await writeFile(file, kubeconfig(folder, at, operatorToken));
+        return file;
+      },
+      adminCluster: (at) => cluster(adminToken, at),
       operatorCluster: (at) => cluster(operatorToken, at),
       async stop() {
         await Promise.all([admin.close(), agent.destroy()]);
@@ -116,7 +134,7 @@ const etcdArgs = (folder: string, client: number, peer: number) => [
   '--unsafe-no-fsync',
 ];
 
-const apiserverArgs = (folder: string, etcd: number, port: number) => [
+const apiserverArgs = (folder: string, etcd: number, port: number, serviceRange: string) => [
   `--etcd-servers=http://127.0.0.1:${etcd}`,
   '--bind-address=127.0.0.1',
   `--secure-port=${port}`,
@@ -124,7 +142,7 @@ const apiserverArgs = (folder: string, etcd: number, port: number) => [
   `--token-auth-file=${join(folder, 'tokens.csv')}`,
   '--authorization-mode=RBAC',
   '--disable-admission-plugins=ServiceAccount',
-  '--service-cluster-ip-range=10.96.0.0/16',
+  `--service-cluster-ip-range=${serviceRange}`,
   '--service-account-issuer=https://kubernetes.default.svc',
   `--service-account-key-file=${join(folder, 'sa.key')}`,
   `--service-account-signing-key-file=${join(folder, 'sa.key')}`,

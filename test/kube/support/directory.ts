@@ -1,25 +1,56 @@
-/** Plays the directories of a cluster without pods: answers views signed with the root seeds in the zones' Secrets. */
-import { createPrivateKey, sign } from 'node:crypto';
-import type { AskDirectory } from '../../../operator/controllers/consensus.ts';
+/** Plays the directories of a cluster without pods: what they say is certified with the root seeds in the zones' Secrets, of the rosters in their ConfigMaps. */
+import { envelope } from '../../../nodes/config/consensus.ts';
+import { Identity } from '../../../nodes/crypto/keys.ts';
+import type { AskDirectory } from '../../../operator/controllers/directory.ts';
 import type { KubeClient } from '../../../operator/kube/client.ts';
-import { type KubeObject, secrets } from '../../../operator/kube/types.ts';
+import { type ConfigMap, configMaps, type KubeObject, secrets } from '../../../operator/kube/types.ts';
+import type { DirectoryConfig, RosterEntry } from '../../../operator/objects/config.ts';
+import { certified } from '../../unit/nodes/support/certified.ts';
 import { namespace } from './samples.ts';
 
-/** PKCS #8 of an Ed25519 seed is this, then the 32 bytes (RFC 8410). */
-const pkcs8 = Buffer.from('302e020100300506032b657004220420', 'hex');
+export class PlayedDirectories {
+  /** Zone → ids that its consensus lists; a zone that is not there has a directory that does not answer. */
+  readonly registered = new Map<string, string[]>();
+  /** Ids of nodes on which nothing rides. */
+  readonly empty = new Set<string>();
+  readonly #admin: KubeClient;
+  readonly #configs: (zone: string) => Promise<readonly ConfigMap[]> | readonly ConfigMap[];
 
-/** @param registered ids that each zone's consensus lists */
-export function playDirectories(admin: KubeClient, registered: Map<string, string[]>): AskDirectory {
-  return async (url) => {
-    const zone = /\/v1\/zones\/([^/]+)\/view$/.exec(url)![1]!;
-    const ids = registered.get(zone);
+  /** @param configs where the ConfigMap of the directory that serves a zone is among; by default all of the namespace */
+  constructor(admin: KubeClient, configs?: (zone: string) => readonly ConfigMap[]) {
+    this.#admin = admin;
+    const scope = { namespace, labelSelector: 'herd.network/role=directory' };
+    this.#configs = configs ?? (async () => (await admin.list(configMaps, scope)).items);
+  }
+
+  readonly ask: AskDirectory = async (url) => {
+    const [, zone, what] = /\/v1\/zones\/([^/]+)\/(view|nodes)$/.exec(url)!;
+    const ids = this.registered.get(zone!);
     if (!ids) throw new Error('the directory answers 503');
-    const secret = (await admin.get(secrets, namespace, `${zone}-root`)) as KubeObject & { data: { root: string } };
-    const seed = Buffer.from(Buffer.from(secret.data.root, 'base64').toString(), 'base64');
-    const key = createPrivateKey({ key: Buffer.concat([pkcs8, seed]), format: 'der', type: 'pkcs8' });
-    const validUntil = new Date(Date.now() + 60_000).toISOString();
-    const consensus = JSON.stringify({ zone, epoch: 7, validUntil, nodes: ids.map((id) => ({ id })) });
-    const signature = sign(null, Buffer.from(`herd-consensus-v1\n${consensus}`), key).toString('base64');
-    return { own: { consensus, signature }, peers: [] };
+    const root = await this.#root(zone!);
+    if (what === 'view') {
+      const validUntil = new Date(Date.now() + 60_000).toISOString();
+      const consensus = JSON.stringify({ zone, epoch: 7, validUntil, nodes: ids.map((id) => ({ id })) });
+      return { own: envelope(certified(root, zone!, consensus)), peers: [] };
+    }
+    const nodes = (await this.roster(zone!)).map(({ id, role, draining = false }) => {
+      const empty = draining ? { empty: this.empty.has(id) } : {};
+      return { id, role, boot: 1, registered: ids.includes(id), draining, ...empty, expelled: null };
+    });
+    return certified(root, zone!, JSON.stringify({ zone, issuedAt: Date.now(), nodes }), 'herd-nodes-v1');
   };
+
+  async roster(zone: string): Promise<readonly RosterEntry[]> {
+    const served = (await this.#configs(zone)).flatMap(
+      ({ data }) => (JSON.parse(data!['node.json']!) as DirectoryConfig).zones,
+    );
+    return served.find((candidate) => candidate.zone === zone)?.roster ?? [];
+  }
+
+  async #root(zone: string): Promise<Identity> {
+    const secret = (await this.#admin.get(secrets, namespace, `${zone}-root`)) as KubeObject & {
+      data: { root: string };
+    };
+    return new Identity(Buffer.from(Buffer.from(secret.data.root, 'base64').toString(), 'base64'));
+  }
 }

@@ -11,6 +11,8 @@ const plurals: Record<string, string> = {
   CustomResourceDefinition: 'customresourcedefinitions',
   Deployment: 'deployments',
   Namespace: 'namespaces',
+  Node: 'nodes',
+  NodeSlot: 'nodeslots',
   Role: 'roles',
   RoleBinding: 'rolebindings',
   Secret: 'secrets',

@@ -7,26 +7,20 @@
  */
 import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
-import type { V1PodSpec, V1PodStatus } from '@kubernetes/client-node';
+import type { V1PodStatus } from '@kubernetes/client-node';
 import { Reflector } from '../../../operator/kube/reflector.ts';
 import {
+  pods as allPods,
   controllerOf,
-  type KubeObject,
   keyOf,
   type Manifest,
-  type Resource,
+  type Pod,
   type StatefulSet,
   statefulSets,
 } from '../../../operator/kube/types.ts';
 import { type Outcome, Workers } from '../../../operator/kube/workers.ts';
 import type { ControlPlane } from './control-plane.ts';
 
-export interface PlayedPod extends KubeObject {
-  readonly spec: V1PodSpec;
-  readonly status?: V1PodStatus;
-}
-
-export const playedPods: Resource<PlayedPod> = { group: '', version: 'v1', plural: 'pods', kind: 'Pod' };
 export const revisionLabel = 'controller-revision-hash';
 
 export interface PlayedKubelet {
@@ -52,7 +46,7 @@ export async function playKubelet(plane: ControlPlane, options: KubeletOptions =
   const workers = new Workers({ concurrency: 8, reconcile });
   const scope = { namespace: undefined };
   const sets = new Reflector(admin, statefulSets, scope, ({ before, after }) => workers.add(keyOf((after ?? before)!)));
-  const pods = new Reflector(admin, playedPods, scope, ({ before, after }) => {
+  const pods = new Reflector(admin, allPods, scope, ({ before, after }) => {
     const owner = controllerOf((after ?? before)!);
     if (owner?.kind === 'StatefulSet') workers.add(`${(after ?? before)!.metadata.namespace}/${owner.name}`);
   });
@@ -76,27 +70,27 @@ export async function playKubelet(plane: ControlPlane, options: KubeletOptions =
   }
 
   async function reconcile(key: string): Promise<Outcome> {
-    const set = sets.get(key);
-    const pod = pods.get(`${key}-0`);
+    const set = sets.store.get(key);
+    const pod = pods.store.get(`${key}-0`);
     if (pod?.metadata.deletionTimestamp) await end(pod);
     else if (set && !set.metadata.deletionTimestamp) await bringUp(key, set, pod);
     return settled;
   }
 
-  async function bringUp(key: string, set: StatefulSet, pod: PlayedPod | undefined) {
+  async function bringUp(key: string, set: StatefulSet, pod: Pod | undefined) {
     const revision = revisionOf(set);
-    if (!pod) await admin.create(playedPods, podOf(set, revision, (options.machineOf ?? (() => 'machine'))(set)));
+    if (!pod) await admin.create(allPods, podOf(set, revision, (options.machineOf ?? (() => 'machine'))(set)));
     // The garbage collector is about to take the pod of a former StatefulSet of this name.
     else if (controllerOf(pod)?.uid !== set.metadata.uid) return;
     else if (set.spec.updateStrategy?.type !== 'OnDelete' && revisionIn(pod) !== revision)
-      await admin.delete(playedPods, pod.metadata.namespace!, pod.metadata.name, pod.metadata.uid);
+      await admin.delete(allPods, pod.metadata.namespace!, pod.metadata.name, pod.metadata.uid);
     else if (pod.status?.phase !== 'Running' || isReady(pod) === held.has(key))
       await tellPod(pod, podStatus(!held.has(key), addressOf(pod)));
     await tellSet(set, pod, revision);
   }
 
   /** A kubelet says that the containers have ended, and then lets the pod go before its time is up. */
-  async function end(pod: PlayedPod) {
+  async function end(pod: Pod) {
     const { namespace, name, uid } = pod.metadata;
     if (pod.status?.phase !== 'Succeeded') await tellPod(pod, { phase: 'Succeeded' });
     const { code } = await plane.raw('DELETE', `/api/v1/namespaces/${namespace}/pods/${name}`, {
@@ -106,13 +100,13 @@ export async function playKubelet(plane: ControlPlane, options: KubeletOptions =
     if (code !== 200 && code !== 404) throw new Error(`the end of pod ${name}: ${code}`);
   }
 
-  async function tellPod(pod: PlayedPod, status: V1PodStatus) {
+  async function tellPod(pod: Pod, status: V1PodStatus) {
     const { namespace, name, uid } = pod.metadata;
     const metadata = { name, namespace: namespace!, uid };
-    await admin.applyStatus(playedPods, { apiVersion: 'v1', kind: 'Pod', metadata, status } as Manifest, 'kubelet');
+    await admin.applyStatus(allPods, { apiVersion: 'v1', kind: 'Pod', metadata, status } as Manifest, 'kubelet');
   }
 
-  async function tellSet(set: StatefulSet, pod: PlayedPod | undefined, updateRevision: string) {
+  async function tellSet(set: StatefulSet, pod: Pod | undefined, updateRevision: string) {
     const ready = pod !== undefined && isReady(pod);
     const updated = pod !== undefined && revisionIn(pod) === updateRevision;
     const status = {
@@ -136,7 +130,7 @@ export async function playKubelet(plane: ControlPlane, options: KubeletOptions =
   }
 }
 
-const revisionIn = (pod: PlayedPod) => pod.metadata.labels?.[revisionLabel];
+const revisionIn = (pod: Pod) => pod.metadata.labels?.[revisionLabel];
 
 /** The name of the template's revision, which is also what the pod's label says. */
 export function revisionOf(set: StatefulSet): string {
@@ -144,7 +138,7 @@ export function revisionOf(set: StatefulSet): string {
   return `${set.metadata.name}-${hash}`;
 }
 
-export const isReady = (pod: PlayedPod): boolean =>
+export const isReady = (pod: Pod): boolean =>
   pod.status?.conditions?.some((c) => c.type === 'Ready' && c.status === 'True') === true;
 
 function podOf(set: StatefulSet, revision: string, machine: string): Manifest & { spec: object } {
@@ -176,7 +170,7 @@ function podStatus(ready: boolean, podIP: string): V1PodStatus {
 }
 
 /** A pod keeps its address for life, and no two have had the same: an address of before is how a stale view shows. */
-function addresses(): (pod: PlayedPod) => string {
+function addresses(): (pod: Pod) => string {
   let last = 0;
   return (pod) => {
     if (pod.status?.podIP) return pod.status.podIP;

@@ -1,12 +1,11 @@
 /**
- * What is in the cluster, as an admin sees it: every kind that the operator knows, and pods.
+ * What is in the cluster, as an admin sees it: every kind that the operator knows.
  * It is kept by watches, so that hundreds of namespaces can be looked at without asking the server.
  */
 import { Cache } from '../../../operator/kube/cache.ts';
 import type { KubeClient } from '../../../operator/kube/client.ts';
 import type { KubeObject, Resource } from '../../../operator/kube/types.ts';
 import * as types from '../../../operator/kube/types.ts';
-import { playedPods } from './kubelet.ts';
 
 /** Events tell of the way, not of where it led; the lease is the process's. */
 const leftOut = ['events', 'leases'];
@@ -14,12 +13,9 @@ const leftOut = ['events', 'leases'];
 const isResource = (value: unknown): value is Resource<KubeObject> =>
   typeof value === 'object' && value !== null && 'plural' in value;
 
-const mirrored: readonly Resource<KubeObject>[] = [
-  ...Object.values(types)
-    .filter(isResource)
-    .filter((r) => ![...leftOut, playedPods.plural].includes(r.plural)),
-  playedPods,
-];
+const mirrored = Object.values(types)
+  .filter(isResource)
+  .filter((r) => !leftOut.includes(r.plural));
 
 export interface Seen {
   readonly kind: string;

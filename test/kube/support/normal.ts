@@ -3,17 +3,16 @@
  * What differs from run to run but must agree within one (keys, addresses, uids, revisions) is replaced by whose it is:
  * a roster with the key of a Secret that is no more, or a pod of an older template, still shows.
  */
-import type { KubeObject, Service, StatefulSet } from '../../../operator/kube/types.ts';
+import type { KubeObject, Pod, Service, StatefulSet } from '../../../operator/kube/types.ts';
 import { configHashAnnotation, publicKeyAnnotation } from '../../../operator/objects/labels.ts';
-import { type PlayedPod, revisionOf } from './kubelet.ts';
+import { revisionOf } from './kubelet.ts';
 import type { Seen } from './mirror.ts';
 
 /** By kind and name. */
 export type Normal = Record<string, unknown>;
 
 const dropped = new Set(['resourceVersion', 'creationTimestamp', 'generation', 'managedFields']);
-/** When something happened, by the name of the field. */
-const times = /(Time|Timestamp|Since)$/;
+const anyTime = /\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z/g;
 
 export function normal(objects: readonly Seen[], namespace: string): Normal {
   const masks = masksOf(objects);
@@ -21,6 +20,7 @@ export function normal(objects: readonly Seen[], namespace: string): Normal {
   const pattern = new RegExp(`(?:${[...masks.keys()].map(escapeRegExp).join('|')})(?![0-9])`, 'g');
   const mask = (text: string) =>
     (masks.size > 0 ? text.replace(pattern, (found) => masks.get(found)!) : text)
+      .replaceAll(anyTime, '<time>')
       .replaceAll(anyKey, '"<key of no Secret>')
       .replaceAll(namespace, '<namespace>');
   const entries = objects.map(({ kind, object }): [string, unknown] => {
@@ -32,7 +32,6 @@ export function normal(objects: readonly Seen[], namespace: string): Normal {
 
 function cleaned(kind: string, object: KubeObject, key: string, value: unknown): unknown {
   if (dropped.has(key)) return undefined;
-  if (times.test(key) && typeof value === 'string') return '<time>';
   if (key === 'observedGeneration') return value === object.metadata.generation ? '<newest>' : value;
   // It holds the keys, which differ; the files that it is of are compared themselves.
   if (key === configHashAnnotation) return '<hash>';
@@ -52,7 +51,7 @@ function masksOf(objects: readonly Seen[]): Map<string, string> {
     put(uid, `uid of ${kind} ${name}`);
     if (kind === 'Secret') put(annotations?.[publicKeyAnnotation], `key of ${name}`);
     if (kind === 'Service') put((object as Service).spec.clusterIP, `address of ${name}`);
-    if (kind === 'Pod') put((object as PlayedPod).status?.podIP, `address of ${name}`);
+    if (kind === 'Pod') put((object as Pod).status?.podIP, `address of ${name}`);
     if (kind === 'StatefulSet') put(revisionOf(object as StatefulSet), `revision of ${name}`);
   }
   return masks;

@@ -45,7 +45,8 @@ const foreign = (kind: 'ConfigMap' | 'Secret', name: string): kube.Manifest & { 
 });
 
 const base = [superpeer('eu-sp', 'eu'), zone('eu')];
-const twoMixes = zone('eu', { mixes: { replicas: 2 } });
+const twice = { regions: [{ name: 'eu', mixes: { replicas: 2 } }] };
+const twoMixes = zone('eu', twice);
 const ready = all(says('eu', 'Ready=True'), superpeerSays('eu-sp', 'Ready=True'));
 
 export const paths: readonly Path[] = [
@@ -66,7 +67,7 @@ export const paths: readonly Path[] = [
     what: 'a zone loses a mix',
     before: [[superpeer('eu-sp', 'eu'), twoMixes]],
     walk: applied(zone('eu')),
-    through: all(ready, gone(kube.statefulSets, 'eu-mix-1'), gone(kube.secrets, identitySecretName('eu-mix-1'))),
+    through: all(ready, gone(kube.statefulSets, 'eu-eu-mix-1'), gone(kube.secrets, identitySecretName('eu-eu-mix-1'))),
   },
   {
     what: 'a zone gets a peer',
@@ -100,7 +101,7 @@ export const paths: readonly Path[] = [
   },
   {
     what: 'a zone that changed while it was paused goes on',
-    before: [base, [zone('eu', { paused: true, mixes: { replicas: 2 } })]],
+    before: [base, [zone('eu', { ...twice, paused: true })]],
     walk: applied(twoMixes),
     through: ready,
   },
@@ -113,8 +114,8 @@ export const paths: readonly Path[] = [
   {
     what: 'the key of a mix is lost',
     before: [base],
-    walk: deleted(kube.secrets, identitySecretName('eu-mix-0')),
-    through: all(ready, (world) => world.get(kube.secrets, identitySecretName('eu-mix-0')) !== undefined),
+    walk: deleted(kube.secrets, identitySecretName('eu-eu-mix-0')),
+    through: all(ready, (world) => world.get(kube.secrets, identitySecretName('eu-eu-mix-0')) !== undefined),
   },
   {
     what: 'the root key of a zone is lost',
@@ -124,20 +125,20 @@ export const paths: readonly Path[] = [
   },
   {
     what: 'a Secret of somebody else is in the way',
-    before: [base, [foreign('Secret', identitySecretName('eu-mix-1'))]],
+    before: [base, [foreign('Secret', identitySecretName('eu-eu-mix-1'))]],
     walk: applied(twoMixes),
-    through: says('eu', 'KeysReady=False SecretOfAnother'),
+    through: (world) => world.says(kube.nodeSlots, 'eu-eu-mix-1', 'KeysReady=False SecretOfAnother'),
   },
   {
     what: 'a Secret of somebody else goes out of the way',
-    before: [base, [foreign('Secret', identitySecretName('eu-mix-1')), twoMixes]],
-    walk: deleted(kube.secrets, identitySecretName('eu-mix-1')),
+    before: [base, [foreign('Secret', identitySecretName('eu-eu-mix-1')), twoMixes]],
+    walk: deleted(kube.secrets, identitySecretName('eu-eu-mix-1')),
     through: ready,
   },
   {
     what: 'a StatefulSet is deleted by somebody',
     before: [base],
-    walk: deleted(kube.statefulSets, 'eu-mix-0'),
-    through: all(ready, (world) => world.get(kube.statefulSets, 'eu-mix-0') !== undefined),
+    walk: deleted(kube.statefulSets, 'eu-eu-mix-0'),
+    through: all(ready, (world) => world.get(kube.statefulSets, 'eu-eu-mix-0') !== undefined),
   },
 ];

@@ -4,7 +4,7 @@ import type { Manifest } from '../../../operator/kube/types.ts';
 export const namespace = 'herd';
 
 export function zone(name: string, spec: object = {}): Manifest & { spec: object } {
-  const base = { provider: 'north', jurisdiction: 'EU', region: name };
+  const base = { provider: 'north', jurisdiction: 'EU', regions: [{ name }] };
   return {
     apiVersion: 'herd.network/v1alpha1',
     kind: 'Zone',
@@ -19,6 +19,6 @@ export function superpeer(name: string, zoneRef: string, spec: object = {}): Man
     apiVersion: 'herd.network/v1alpha1',
     kind: 'Superpeer',
     metadata,
-    spec: { zoneRef, region: zoneRef, ...spec },
+    spec: { zoneRef, managed: { region: zoneRef }, ...spec },
   };
 }

@@ -20,18 +20,21 @@ const walkMsMax = 90_000;
 
 export async function undisturbed(stage: Stage, path: Path): Promise<Walked> {
   const world = await stage.newWorld();
-  const before: Normal[] = [];
-  let { gate } = await world.startOperator(image);
-  for (const manifests of path.before) {
-    await world.apply(...manifests);
-    before.push(await rest(world, () => observed(world), `what is there before ${path.what}`));
+  try {
+    const before: Normal[] = [];
+    let { gate } = await world.startOperator(image);
+    for (const manifests of path.before) {
+      await world.apply(...manifests);
+      before.push(await rest(world, () => observed(world), `what is there before ${path.what}`));
+    }
+    if (path.image) ({ gate } = await world.startOperator(path.image));
+    const mutations = gate.mutations();
+    await path.walk(world);
+    const end = await rest(world, () => path.through(world), path.what);
+    return { before, end, mutations: gate.mutations() - mutations };
+  } finally {
+    await world.stopOperator();
   }
-  if (path.image) ({ gate } = await world.startOperator(path.image));
-  const mutations = gate.mutations();
-  await path.walk(world);
-  const end = await rest(world, () => path.through(world), path.what);
-  await world.stopOperator();
-  return { before, end, mutations: gate.mutations() - mutations };
 }
 
 /** Every Zone and Superpeer has been looked at since it was last changed. */

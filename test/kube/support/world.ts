@@ -138,7 +138,7 @@ export class World {
     return this.mirror.get(resource, this.namespace, name);
   }
 
-  /** `Ready=True` of one Zone or Superpeer, of what it says of its newest generation. */
+  /** `Ready=True` of one custom resource, of what it says of its newest generation. */
   says(resource: Custom, name: string, condition: string): boolean {
     const object = this.get(resource, name);
     const { observedGeneration, conditions } = (object?.status ?? {}) as {

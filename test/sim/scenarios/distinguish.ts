@@ -53,6 +53,11 @@ const CYCLE_S = 3;
 const FAIL_EVERY_S = 5;
 const FAIL_US = 300 * MILLISECOND_US;
 const LEAK_US = 200;
+/**
+ * Before the links' keys change, after an hour, the network is made anew: whatever slot the change fell into would have a
+ * handshake on every link at once, which no lot deals fairly.
+ */
+const STAGE_S = 45 * 60;
 
 interface Shape {
   /** Of a slot, without what it takes to settle and to clear. */
@@ -260,11 +265,16 @@ function countingMoves(work: () => void): number {
 
 function run(seed: string, minutes: number, { slotS, windowsS, activities, table }: Shape): Outcome {
   const check = new Checker();
-  const stage = new Stage(seed, check);
-  const random = seeded(stage.network.world.random.below(2 ** 31));
-  const rounds = Math.max(1, Math.round((minutes * 60) / activities.length / (slotS + SETTLE_S + CLEAR_S)));
+  const stages = [new Stage(`${seed} / 0`, check)];
+  const random = seeded(stages[0]!.network.world.random.below(2 ** 31));
+  const roundS = activities.length * (slotS + SETTLE_S + CLEAR_S);
+  const rounds = Math.max(1, Math.round((minutes * 60) / roundS));
+  const roundsPerStage = Math.max(1, Math.floor(STAGE_S / roundS));
+  const watched = (...which: Parameters<Stage['watched']>) => stages.flatMap((stage) => stage.watched(...which));
   const moves = { other: 0, moving: 0 };
   for (let round = 0; round < rounds; round += 1) {
+    if (round > 0 && round % roundsPerStage === 0) stages.push(new Stage(`${seed} / ${stages.length}`, check));
+    const stage = stages.at(-1)!;
     const order = Array.from(activities, (_activity, index) => index);
     shuffle(order, random);
     for (const index of order) {
@@ -281,7 +291,7 @@ function run(seed: string, minutes: number, { slotS, windowsS, activities, table
     if (!comparison.every((activity) => activities.includes(activity))) continue;
     for (const kind of KINDS)
       for (const windowS of windowsS) {
-        const links = stage.watched(kind, comparison, windowS * SECOND_US);
+        const links = watched(kind, comparison, windowS * SECOND_US);
         try {
           rows.push(compareLinks(kind, comparison.join(', '), links, windowS * SECOND_US, random, 'a machine each'));
         } catch (error) {
@@ -300,7 +310,7 @@ function run(seed: string, minutes: number, { slotS, windowsS, activities, table
   // Enough windows pass the bar 39 times in 40 and more; a row or two may stay open by luck.
   const open = rows.filter(({ verdict, bar }) => verdict === 'open' && bar === AUC_BAR).length;
   const planted = KINDS.map((kind) => {
-    const links = withLeak(stage.watched(kind, ['moving', 'idle'], SECOND_US), LEAK_US, random);
+    const links = withLeak(watched(kind, ['moving', 'idle'], SECOND_US), LEAK_US, random);
     return compareLinks(kind, 'moving + 0.2 ms, idle', links, SECOND_US, random, 'a machine each');
   });
   for (const { link, verdict, p } of planted)
@@ -312,7 +322,7 @@ function run(seed: string, minutes: number, { slotS, windowsS, activities, table
   return {
     violations: check.violations,
     facts: {
-      slots: stage.slots.length,
+      slots: stages.reduce((sum, stage) => sum + stage.slots.length, 0),
       moves: moves.moving,
       rows: rows.length,
       rowsLeftOut,

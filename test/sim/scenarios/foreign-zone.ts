@@ -9,7 +9,7 @@ import type { Network, SimClient } from '../zones.ts';
 /** What a client of a zone could be known by: its keys and its cookie. */
 function traces({ identity }: SimClient): Buffer[] {
   const { publicKey } = identity.endToEnd;
-  return [identity.publicKey, publicKey, cookieOf(publicKey), identity.link.publicKey];
+  return [identity.publicKey, publicKey, cookieOf(publicKey)];
 }
 
 function primaryOf({ identity }: SimClient, network: Network): string {

@@ -1,5 +1,6 @@
-import type { ZoneParams } from '../../../nodes/config/consensus.ts';
-import { SECOND_US } from '../../../nodes/core/units.ts';
+import { Client } from '../../../nodes/client/client.ts';
+import type { View, ZoneParams } from '../../../nodes/config/consensus.ts';
+import { type Micros, SECOND_US } from '../../../nodes/core/units.ts';
 import { GENERATION_BITS, GENERATION_LATE, Generations, Ratchet } from '../../../nodes/crypto/generations.ts';
 import { TICK_US } from '../../../nodes/wire/constants.ts';
 import { byLink, NEAR, type Path, type PathQuality } from '../path.ts';
@@ -84,6 +85,8 @@ interface Plan {
   readonly boundaryAfterS?: { readonly mix: number; readonly client: number };
   /** Call i has channel i at both ends; else who has which is left to chance. */
   readonly ownChannels?: boolean;
+  /** What happens meanwhile, at equal intervals. */
+  readonly steps?: readonly ((network: Network, check: Checker) => void)[];
 }
 
 /** How long a tick of a mix takes this machine: one in which keys change and one in which none does. */
@@ -113,7 +116,8 @@ function timeTicks(network: Network, keysSoFar: () => number): TickTimes {
 }
 
 /** Holds calls between the first and the last zone while keys change. Says what each end heard, and how many keys began. */
-function hold(seed: string, { zones, calls, path, loss, minutes, boundaryAfterS, ownChannels }: Plan, check: Checker) {
+function hold(seed: string, plan: Plan, check: Checker) {
+  const { zones, calls, path, loss, minutes, boundaryAfterS, ownChannels, steps = [] } = plan;
   let now: Path = () => NEAR;
   const network = new Network(seed, zones, (from, to) => now(from, to));
   if (boundaryAfterS)
@@ -126,22 +130,20 @@ function hold(seed: string, { zones, calls, path, loss, minutes, boundaryAfterS,
   if (boundaryAfterS) for (const client of network.clients) beginBeforeBoundary(network, client, boundaryAfterS.client);
   attachAll(network, check);
   network.run(1);
-  const ears = pairs.flat().map(({ machine }) => {
+  const talkers = pairs.flat();
+  const ears = talkers.map(({ machine }) => {
     const listener = new Listener(network.world);
     machine.voice = listener.voice;
     return listener;
   });
   for (const [caller, callee] of pairs)
     check.expect(!caller!.machine.place(caller!.host.now, callee!.contact), 'a call was refused');
-  const isTalking = ({ machine }: SimClient) => machine.callState === 'talking';
+  const silent = () => talkers.filter(({ machine }) => machine.callState !== 'talking').length;
   const up = network.run(10, () => {
-    for (const { machine, host } of network.clients) machine.answer(host.now);
-    return network.clients.every(isTalking);
+    for (const { machine, host } of talkers) machine.answer(host.now);
+    return silent() === 0;
   });
-  check.expect(
-    up,
-    `${network.clients.filter((client) => !isTalking(client)).length} of ${network.clients.length} clients have no call`,
-  );
+  check.expect(up, `${silent()} of ${talkers.length} clients have no call`);
   const dropsBefore = new Map(KEY_DROPS.map((reason) => [reason, network.dropped(reason)]));
   now = path;
   const from = network.world.now;
@@ -150,15 +152,19 @@ function hold(seed: string, { zones, calls, path, loss, minutes, boundaryAfterS,
   const old = findOldKeys(() => {
     keys = countKeys((soFar) => {
       times = timeTicks(network, soFar);
-      network.run(minutes * 60);
+      const partS = (minutes * 60) / (steps.length + 1);
+      for (const step of steps) {
+        network.run(partS);
+        step(network, check);
+      }
+      network.run(partS);
     });
   });
   check.expect(old.left === 0, `the key of the last generation is left in ${old.left} of ${old.passed} chains`);
   const to = network.world.now;
   now = () => NEAR;
   network.run(1);
-  const dropped = network.clients.filter((client) => !isTalking(client)).length;
-  check.expect(dropped === 0, `${dropped} of ${network.clients.length} clients have lost their call`);
+  check.expect(silent() === 0, `${silent()} of ${talkers.length} clients have lost their call`);
   for (const reason of KEY_DROPS) {
     const count = network.dropped(reason) - dropsBefore.get(reason)!;
     check.expect(count === 0, `${count} packets were dropped as ${reason}`);
@@ -191,11 +197,69 @@ const BOUNDARY_AFTER_S = { mix: 7, client: 6 };
 /** Of both chains' four and two keys, at both ends, of both attachments of two clients, those that must begin. */
 const CHANNEL_KEYS = 2 * (4 + 2) * 2 * 2;
 
+/** A client that starts with a consensus of the past and hears of no other. */
+function addDeafClient(network: Network, zone: string, view: View): SimClient {
+  const client = network.addClient(zone);
+  const { identity, drops, random, host } = client;
+  network.world.kill(host);
+  client.machine = new Client({ identity, drops, entropy: random.fill, view, now: host.now });
+  client.heardOf = Number.POSITIVE_INFINITY;
+  network.world.start(host, client.machine);
+  return client;
+}
+
+/** Restarts the mix of a zone that no client is at: it opens all its links anew. */
+function restartIdleMix(network: Network, zone: string, check: Checker): void {
+  const idle = [1, 2].map((number) => network.mix(zone, number)).find(({ machine }) => machine.clients() === 0);
+  if (check.expect(idle !== undefined, 'there is no mix without clients')) network.restart(idle!.id);
+}
+
+/**
+ * All nodes get new link and circuit keys, which are in force a while later, and then lose the old ones. Clients join
+ * with the consensus from before, once while there are both and once when there are only the new ones.
+ */
+function changeNodeKeys(changeAfterUs: Micros): NonNullable<Plan['steps']> {
+  let old: View;
+  const late: SimClient[] = [];
+  const expectLinks = (network: Network, check: Checker, when: string) => {
+    for (const { id, machine, described } of network.nodes.values()) {
+      const { up, all } = 'meshLinks' in machine ? machine.meshLinks() : machine.mixesUp();
+      check.expect(up === all, `${described.role} ${id}: ${up} of ${all} links are up ${when}`);
+    }
+  };
+  return [
+    (network) => {
+      old = network.viewOf('eu');
+      network.addKeys(network.world.now + changeAfterUs);
+    },
+    (network, check) => {
+      restartIdleMix(network, 'na', check);
+      late.push(addDeafClient(network, 'eu', old));
+    },
+    (network, check) => {
+      expectLinks(network, check, 'with two keys');
+      check.expect(late[0]!.machine.attached, 'a client cannot join with the consensus before');
+      network.dropOldKeys();
+    },
+    (network, check) => {
+      restartIdleMix(network, 'na', check);
+      late.push(addDeafClient(network, 'eu', old), network.addClient('eu'));
+    },
+    (network, check) => {
+      expectLinks(network, check, 'with the new keys alone');
+      check.expect(!late[1]!.machine.attached, 'a client can join with keys that are gone');
+      check.expect(late[2]!.machine.attached, 'a client cannot join with the new keys');
+      check.expect(network.dropped('bad_handshake') > 0, 'nobody has refused a key that is gone');
+    },
+  ];
+}
+
 export const rotation: Scenario = {
   name: 'rotation',
   property:
-    'When the keys of all channels change, up and down, and those of the call itself, no call is dropped and no frame lost: ' +
-    'without loss none is missing, and with 10 % of loss on every link of clients and superpeers no more than these lose.',
+    'When the keys of all channels change, up and down, those of the call itself, or the link and circuit keys of all nodes, no call is dropped and no frame lost: ' +
+    'without loss none is missing, and with 10 % of loss on every link of clients and superpeers no more than these lose. ' +
+    'Whoever has the consensus from before a change of node keys can join for as long as the old keys are there, and not after that.',
   set: 'short',
   minutes: 0.2,
   run: (seed, minutes) => {
@@ -216,6 +280,18 @@ export const rotation: Scenario = {
       check,
     );
     check.expect(endToEnd.keys >= 4, `only ${endToEnd.keys} of 4 keys of the call have changed`);
+    const nodes = hold(
+      seed,
+      {
+        zones: twoZones(params).map((zone) => ({ ...zone, mixes: 2 })),
+        calls: 1,
+        path: () => NEAR,
+        loss: 0,
+        minutes: minutes * 1.5,
+        steps: changeNodeKeys(minutes * 10 * SECOND_US),
+      },
+      check,
+    );
     return {
       violations: check.violations,
       facts: {
@@ -224,6 +300,7 @@ export const rotation: Scenario = {
         lossRatio: lossy.lossRatio,
         predicted: LOSSY_LOSS,
         keysEndToEnd: endToEnd.keys,
+        heardAsNodesChange: nodes.heard,
       },
     };
   },
@@ -232,14 +309,18 @@ export const rotation: Scenario = {
 export const rotationHour: Scenario = {
   name: 'rotation-hour',
   property:
-    'As rotation, in a call of more than an hour, in which every link renews its keys too, without and with loss.',
+    'As rotation, in a call of more than an hour, in which every link renews its keys too, after the link keys of both its ends have changed; without and with loss.',
   set: 'long',
   minutes: 62,
   run: (seed, minutes) => {
     const check = new Checker();
     const zones = twoZones({});
-    const clean = hold(seed, { zones, calls: 1, path: () => NEAR, loss: 0, minutes }, check);
-    const lossy = hold(seed, { zones, calls: 1, path: LOSSY_PATH, loss: LOSSY_LOSS, minutes }, check);
+    const steps = [
+      (network: Network) => network.addKeys(network.world.now + 10 * 60 * SECOND_US),
+      (network: Network) => network.dropOldKeys(),
+    ];
+    const clean = hold(seed, { zones, calls: 1, path: () => NEAR, loss: 0, minutes, steps }, check);
+    const lossy = hold(seed, { zones, calls: 1, path: LOSSY_PATH, loss: LOSSY_LOSS, minutes, steps }, check);
     const { keys, heard, missing } = clean;
     return {
       violations: check.violations,

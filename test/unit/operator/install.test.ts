@@ -9,23 +9,26 @@ const kinds = (namespaces: string[]) =>
 
 test('what others depend on comes first', () => {
   assert.deepEqual(kinds([]), [
+    'CustomResourceDefinition nodeslots.herd.network',
     'CustomResourceDefinition superpeers.herd.network',
     'CustomResourceDefinition zones.herd.network',
     'Namespace herd-system',
     'ServiceAccount herd-system/herd-operator',
     'Role herd-system/herd-operator-own',
     'RoleBinding herd-system/herd-operator-own',
+    'ClusterRole herd-operator-machines',
+    'ClusterRoleBinding herd-operator-machines',
     'ClusterRole herd-operator',
     'ClusterRoleBinding herd-operator',
     'Deployment herd-system/herd-operator',
   ]);
 });
 
-test('with namespaces named there are no rights in the whole cluster', () => {
+test('with namespaces named the operator sees machines in the whole cluster and nothing else', () => {
   const named = kinds(['a', 'b']);
-  assert.equal(
-    named.some((k) => k.startsWith('ClusterRole')),
-    false,
+  assert.deepEqual(
+    named.filter((k) => k.startsWith('ClusterRole ')),
+    ['ClusterRole herd-operator-machines'],
   );
   assert.ok(named.includes('Role a/herd-operator') && named.includes('RoleBinding b/herd-operator'));
 });

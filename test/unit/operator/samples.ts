@@ -1,38 +1,71 @@
-/** Zones, Superpeers and views as plain data. */
+/** Zones, Superpeers, slots and views as plain data. */
+import { type NodeSlot, NodeSlotSpec, type NodeSlotStatus, type SlotRole } from '../../../operator/api/slot.ts';
 import type { Superpeer } from '../../../operator/api/superpeer.ts';
 import { SuperpeerSpec } from '../../../operator/api/superpeer.ts';
 import { type Zone, ZoneSpec, type ZoneStatus } from '../../../operator/api/zone.ts';
-import type { Service, StatefulSet } from '../../../operator/kube/types.ts';
+import type { Pod, Service, StatefulSet } from '../../../operator/kube/types.ts';
 import type { NodeStatefulSet } from '../../../operator/objects/pod.ts';
-import { type ZoneView, zoneKeys } from '../../../operator/plan/zone.ts';
+import type { ZonePlan, ZoneView } from '../../../operator/plan/zone.ts';
 
 export const bornMs = Date.parse('2026-01-01T00:00:00Z');
-/** Long after every zone was created. */
+/** Long after everything was created. */
 export const laterMs = bornMs + 3_600_000;
+export const timeOf = (ms: number) => new Date(ms).toISOString().replace('.000Z', 'Z');
 
 /** A public key that tells whose it is. */
 export const key = (seed: string) => Buffer.alloc(32, seed).toString('base64');
 
-const metadata = (name: string) => ({
+export const metadata = (name: string) => ({
   name,
   namespace: 'herd',
   uid: `uid-${name}`,
   generation: 1,
-  creationTimestamp: new Date(bornMs).toISOString(),
+  creationTimestamp: timeOf(bornMs),
 });
 
 export function zone(name: string, spec: object = {}, status?: ZoneStatus): Zone {
-  const base = { provider: 'north', jurisdiction: 'EU', region: name };
+  const base = { provider: 'north', jurisdiction: 'EU', regions: [{ name }] };
   return { metadata: metadata(name), spec: ZoneSpec.parse({ ...base, ...spec }), status };
 }
 
-export function superpeer(name: string, zoneRef: string, published = true): Superpeer {
+/** The same, deleted at `laterMs`. */
+export const deleted = <T extends { metadata: object }>(object: T): T => ({
+  ...object,
+  metadata: { ...object.metadata, deletionTimestamp: timeOf(laterMs) },
+});
+
+export function superpeer(name: string, zoneRef: string, spec: object = { managed: { region: zoneRef } }): Superpeer {
   const status = { observedGeneration: 1, conditions: [], identityKey: key(name) };
-  const spec = SuperpeerSpec.parse({ zoneRef, region: zoneRef });
-  return { metadata: metadata(name), spec, status: published ? status : undefined };
+  return { metadata: metadata(name), spec: SuperpeerSpec.parse({ zoneRef, ...spec }), status };
 }
 
-/** What a zone with one node of each role has published. */
+export const directory = { url: 'http://10.96.0.7:8080', rootKey: key('root') };
+
+/** A slot of its own region in that state, with what its status says besides. */
+export function slot(
+  name: string,
+  role: SlotRole,
+  status: Partial<NodeSlotStatus> = {},
+  spec: Partial<NodeSlotSpec> = {},
+): NodeSlot {
+  const zoneName = name.split('-')[0]!;
+  const nodeSelector = { 'topology.kubernetes.io/region': zoneName };
+  return {
+    metadata: metadata(name),
+    spec: NodeSlotSpec.parse({ zone: zoneName, role, region: zoneName, nodeSelector, directory, ...spec }),
+    status: {
+      observedGeneration: 1,
+      conditions: [],
+      state: 'Active',
+      identityKey: key(name),
+      registered: true,
+      drained: false,
+      ...status,
+    },
+  };
+}
+
+/** What a zone has published. */
 export function published(name: string, url = 'http://10.96.0.9:8080'): ZoneStatus {
   return {
     observedGeneration: 1,
@@ -42,10 +75,6 @@ export function published(name: string, url = 'http://10.96.0.9:8080'): ZoneStat
     mixesReady: '0/1',
     rendezvousReady: '0/1',
     superpeersReady: '0/0',
-    nodes: [
-      { id: `${name}-mix-0`, role: 'mix', identityKey: key(`${name}-mix-0`), registered: false },
-      { id: `${name}-rendezvous-0`, role: 'rendezvous', identityKey: key(`${name}-rendezvous-0`), registered: false },
-    ],
   };
 }
 
@@ -70,20 +99,36 @@ export function running(wanted: NodeStatefulSet): StatefulSet {
   return { ...observed(wanted.metadata.name), spec: wanted.spec, status };
 }
 
-/** The zone has its keys and its Service; nothing else is there. */
+/** Its pod, of the revision that `running` wants. */
+export function pod(name: string, { ready = true, revision = 'r' } = {}): Pod {
+  const object = observed(`${name}-0`);
+  return {
+    ...object,
+    metadata: { ...object.metadata, labels: { 'controller-revision-hash': revision } },
+    spec: { containers: [], nodeName: 'machine' },
+    status: { phase: 'Running', conditions: [{ type: 'Ready', status: ready ? 'True' : 'False' }] },
+  };
+}
+
+/** The zone has its key and its Service; nothing else is there. */
 export function view(of: Zone, rest: Partial<ZoneView> = {}): ZoneView {
   return {
     zone: of,
     zones: [of],
     superpeers: [],
-    keys: new Map(zoneKeys(of).map(({ name }) => [name, key(name)])),
+    slots: [],
+    rootKey: key(`${of.metadata.name}-root`),
     keyProblem: undefined,
+    made: [],
     statefulSets: [],
     configMaps: [],
     services: of.spec.directory.zoneRef === undefined ? [service(of.metadata.name)] : [],
     budgets: [],
+    directoryPod: undefined,
     consensus: { kind: 'unasked' },
     nodeImage: 'herd.local/node:test',
     ...rest,
   };
 }
+
+export const objectsOf = (plan: Pick<ZonePlan, 'apply'>) => plan.apply.map((o) => `${o.kind}/${o.metadata.name}`);

@@ -3,6 +3,7 @@ import test from 'node:test';
 import {
   type Consensus,
   type ConsensusText,
+  envelope,
   nodeTag,
   type View,
   type ViewText,
@@ -10,20 +11,22 @@ import {
   verifyView,
 } from '../../../../nodes/config/consensus.ts';
 import { Identity } from '../../../../nodes/crypto/keys.ts';
-import { type SignedText, signText } from '../../../../nodes/crypto/signed.ts';
+import { type CertifiedText, signText } from '../../../../nodes/crypto/signed.ts';
 import { DEFAULT_PARAMS } from '../../../sim/zones.ts';
+import { certified } from '../support/certified.ts';
 
 const NOW_MS = Date.parse('2030-01-01T00:00:00Z');
 const ROOT = new Identity(Buffer.alloc(32, 1));
 const OTHER = new Identity(Buffer.alloc(32, 2));
-const key = (fill: number) => new Identity(Buffer.alloc(32, fill)).link.publicKey.toString('base64');
+const key = (fill: number) => Buffer.alloc(32, fill).toString('base64');
 
 const node = (id: string, role: string, last: number) => ({
   id,
   role,
   endpoint: `10.0.0.${last}:7000`,
   identityKey: key(100 + last),
-  linkKey: key(last),
+  linkKeys: [{ key: key(last), from: 0 }],
+  circuitKeys: [{ key: key(50 + last), from: 0 }],
   boot: last,
   draining: false,
 });
@@ -40,15 +43,15 @@ const TEXT = {
   meshRates: [{ zone: 'na', cellsPerTick: 3, from: 1_893_456_900_000 }],
 };
 
-const signed = (json: unknown, by = ROOT): SignedText => signText(by, 'herd-consensus-v1', JSON.stringify(json));
+const signed = (json: object, by = ROOT, zone = by === ROOT ? 'eu' : 'na') => certified(by, zone, JSON.stringify(json));
 
-function accepted(document: SignedText, nowMs = NOW_MS): Consensus {
+function accepted(document: CertifiedText, nowMs = NOW_MS): Consensus {
   const result = verifyConsensus(document, ROOT.publicKey, 'eu', nowMs);
   assert(!('refused' in result), JSON.stringify(result));
   return result;
 }
 
-function refusal(document: SignedText, zone = 'eu', nowMs = NOW_MS): string {
+function refusal(document: CertifiedText, zone = 'eu', nowMs = NOW_MS): string {
   const result = verifyConsensus(document, ROOT.publicKey, zone, nowMs);
   assert('refused' in result, 'it should have been refused');
   return result.refused;
@@ -59,7 +62,9 @@ test('gives the nodes with their tags and the channels with their nodes', () => 
   assert.equal(consensus.epoch, 5);
   assert.equal(consensus.validUntilMs, Date.parse(TEXT.validUntil));
   const [mix, , superpeer] = consensus.nodes;
-  assert.equal(mix.tag, nodeTag(Buffer.from(TEXT.nodes[0].linkKey, 'base64')));
+  assert.equal(mix.tag, nodeTag('eu', Buffer.alloc(32, 110)));
+  assert.deepEqual(mix.linkKeys, [{ key: Buffer.alloc(32, 10), from: 0 }]);
+  assert.deepEqual(mix.circuitKeys, [{ key: Buffer.alloc(32, 60), from: 0 }]);
   assert.equal(mix.boot, 10);
   assert.equal(mix.draining, false);
   assert.deepEqual(consensus.channels, [{ id: 1, superpeer, mix, standby: undefined }]);
@@ -98,17 +103,20 @@ test('leaves out a channel whose superpeer or mix is not registered', () => {
 });
 
 test('refuses a document of another key, of another purpose, or with one changed letter', () => {
-  const wrong = /is not signed by the zone's root key$/;
-  assert.match(refusal(signed(TEXT, OTHER)), wrong);
-  assert.match(refusal(signText(ROOT, 'herd-descriptor-v1', JSON.stringify(TEXT))), wrong);
+  assert.equal(refusal(signed(TEXT, OTHER, 'eu')), "the certificate of zone eu is not signed by the zone's root key");
+  const wrong = /^the consensus of zone eu is not signed by the certified key$/;
+  assert.match(refusal(certified(ROOT, 'eu', JSON.stringify(TEXT), 'herd-descriptor-v1')), wrong);
   const document = signed(TEXT);
   assert.match(refusal({ ...document, text: document.text.replace('north', 'south') }), wrong);
-  for (const signature of ['', 'AAAA', `A${document.signature.slice(1)}`, signed(TEXT, OTHER).signature])
+  const other = `${document.signature[0] === 'A' ? 'B' : 'A'}${document.signature.slice(1)}`;
+  const ofRoot = signText(ROOT, 'herd-consensus-v1', document.text).signature;
+  for (const signature of ['', 'AAAA', other, ofRoot])
     assert.match(refusal({ ...document, signature }), wrong, signature);
 });
 
 test('refuses the document of another zone, even of the same root key', () => {
-  assert.equal(refusal(signed(TEXT), 'na'), 'the consensus is of zone eu, not na');
+  assert.equal(refusal(signed(TEXT), 'na'), 'the certificate is of zone eu, not na');
+  assert.equal(refusal(certified(ROOT, 'na', JSON.stringify(TEXT)), 'na'), 'the consensus is of zone eu, not na');
 });
 
 test('takes a document until the millisecond in which it ends', () => {
@@ -118,7 +126,7 @@ test('takes a document until the millisecond in which it ends', () => {
 });
 
 test('says that a signed text is no JSON', () => {
-  assert.equal(refusal(signText(ROOT, 'herd-consensus-v1', '{')), 'the consensus of zone eu is not JSON');
+  assert.equal(refusal(certified(ROOT, 'eu', '{')), 'the consensus of zone eu is not JSON');
 });
 
 /** What is wrong with a signed document, and the field that the refusal has to name. */
@@ -137,7 +145,7 @@ const MALFORMED: readonly (readonly [field: string, change: object])[] = [
   /* 12 */ ['nodes[0].role', { nodes: [{ ...TEXT.nodes[0], role: 'client' }] }],
   /* 13 */ ['nodes[0].endpoint', { nodes: [{ ...TEXT.nodes[0], endpoint: 'host:1' }] }],
   /* 14 */ ['nodes[0].identityKey', { nodes: [{ ...TEXT.nodes[0], identityKey: 'AAAA' }] }],
-  /* 15 */ ['nodes[0].linkKey', { nodes: [{ ...TEXT.nodes[0], linkKey: key(1).slice(4) }] }],
+  /* 15 */ ['nodes[0].linkKeys[0].key', { nodes: [{ ...TEXT.nodes[0], linkKeys: [{ key: 'AAAA', from: 0 }] }] }],
   /* 16 */ ['nodes[0].boot', { nodes: [{ ...TEXT.nodes[0], boot: 2 ** 32 }] }],
   /* 17 */ ['channels[0].id', { channels: [{ id: 0, superpeer: 'eu-sp', mix: 'eu-mix-0' }] }],
   /* 18 */ ['channels[0].superpeer', { channels: [{ id: 1, superpeer: '', mix: 'eu-mix-0' }] }],
@@ -145,6 +153,16 @@ const MALFORMED: readonly (readonly [field: string, change: object])[] = [
   /* 20 */ ['channels', { channels: {} }],
   /* 21 */ ['meshRates[0].cellsPerTick', { meshRates: [{ zone: 'na', cellsPerTick: 65, from: 0 }] }],
   /* 22 */ ['meshRates[0].from', { meshRates: [{ zone: 'na', cellsPerTick: 3, from: '2030-01-01T00:00:00Z' }] }],
+  /* 23 */ ['nodes[0].linkKeys', { nodes: [{ ...TEXT.nodes[0], linkKeys: [] }] }],
+  /* 24 */ ['nodes[0].circuitKeys', { nodes: [{ ...TEXT.nodes[0], circuitKeys: undefined }] }],
+  /* 25 */ [
+    'nodes[0].circuitKeys[0].from',
+    { nodes: [{ ...TEXT.nodes[0], circuitKeys: [{ key: key(1), from: -1 }] }] },
+  ],
+  /* 26 */ [
+    'nodes[0].linkKeys',
+    { nodes: [{ ...TEXT.nodes[0], linkKeys: new Array(5).fill({ key: key(1), from: 0 }) }] },
+  ],
 ];
 
 test('names the field that is malformed, row by row', () => {
@@ -159,7 +177,6 @@ test('names all malformed fields at once', () => {
   for (const field of ['epoch', 'validUntil', 'channels']) assert(said.includes(`at ${field}`), said);
 });
 
-const part = (document: SignedText) => ({ consensus: document.text, signature: document.signature });
 const NA: Omit<ConsensusText, 'params'> & { params: object } = {
   ...TEXT,
   zone: 'na',
@@ -168,13 +185,13 @@ const NA: Omit<ConsensusText, 'params'> & { params: object } = {
 };
 
 function viewOf(peers: unknown[], own = signed(TEXT)): View | { refused: string } {
-  return verifyView({ own: part(own), peers }, ROOT.publicKey, 'eu', NOW_MS);
+  return verifyView({ own: envelope(own), peers }, ROOT.publicKey, 'eu', NOW_MS);
 }
 
-const peer = (zone: string, document: SignedText, root = OTHER) => ({
+const peer = (zone: string, document: CertifiedText, root = OTHER) => ({
   zone,
   rootKey: root.publicKey.toString('base64'),
-  signed: part(document),
+  signed: envelope(document),
 });
 
 test('a view holds the own zone and the peers that verify under their own keys', () => {
@@ -188,10 +205,10 @@ test('a broken peer is left out and harms nobody else', () => {
     'other zone': peer('na', signed({ ...NA, zone: 'sa' }, OTHER)),
     expired: peer('na', signed({ ...NA, validUntil: '2029-12-31T00:00:00Z' }, OTHER)),
     malformed: peer('na', signed({ ...NA, epoch: 'first' }, OTHER)),
-    'no JSON': peer('na', signText(OTHER, 'herd-consensus-v1', 'null and void')),
+    'no JSON': peer('na', certified(OTHER, 'na', 'null and void')),
     'the own zone again': peer('eu', signed(TEXT), ROOT),
   };
-  const good = peer('au', signed({ ...NA, zone: 'au' }, OTHER));
+  const good = peer('au', signed({ ...NA, zone: 'au' }, OTHER, 'au'));
   for (const [what, one] of Object.entries(broken)) {
     const view = viewOf([one, good]) as View;
     assert.deepEqual(
@@ -203,16 +220,16 @@ test('a broken peer is left out and harms nobody else', () => {
 });
 
 test('without a valid consensus of the own zone there is no view', () => {
-  const refused = viewOf([], signed(TEXT, OTHER)) as { refused: string };
+  const refused = viewOf([], signed(TEXT, OTHER, 'eu')) as { refused: string };
   assert.match(refused.refused, /not signed by the zone's root key/);
 });
 
 test('an answer that is no view is refused with the fields that are missing', () => {
-  for (const json of [undefined, null, 7, 'view', [], {}, { own: part(signed(TEXT)) }, { own: {}, peers: [] }]) {
+  for (const json of [undefined, null, 7, 'view', [], {}, { own: envelope(signed(TEXT)) }, { own: {}, peers: [] }]) {
     const result = verifyView(json, ROOT.publicKey, 'eu', NOW_MS) as { refused: string };
     assert.match(result.refused, /^the directory's answer is malformed: /, JSON.stringify(json));
   }
-  const answer: Partial<ViewText> = { own: part(signed(TEXT)) };
+  const answer: Partial<ViewText> = { own: envelope(signed(TEXT)) };
   const result = verifyView({ ...answer, peers: [{ zone: 'na' }] }, ROOT.publicKey, 'eu', NOW_MS) as {
     refused: string;
   };

@@ -7,6 +7,7 @@ import { cookieOf, parseContact, printContact, rendezvousOf } from '../../../../
 import { parseEndpoint } from '../../../../nodes/core/units.ts';
 import { Identity } from '../../../../nodes/crypto/keys.ts';
 import { DEFAULT_PARAMS } from '../../../sim/zones.ts';
+import { inForce } from '../support/keys.ts';
 
 const IDENTITY = new Identity(Buffer.alloc(32, 7));
 const CONTACT = printContact('eu', IDENTITY.publicKey);
@@ -54,9 +55,10 @@ test('says which of three things is wrong', () => {
 });
 
 function rendezvous(number: number, role: ConsensusNode['role'] = 'rendezvous'): ConsensusNode {
-  const linkKey = new Identity(Buffer.alloc(32, number)).link.publicKey;
+  const keys = inForce(Buffer.alloc(32, number));
   const endpoint = parseEndpoint(`10.0.0.${number}:7000`)!;
-  return { id: `${role}-${number}`, role, endpoint, linkKey, boot: 1, draining: false, tag: nodeTag(linkKey) };
+  const tag = nodeTag('eu', Buffer.alloc(32, number));
+  return { id: `${role}-${number}`, role, endpoint, linkKeys: keys, circuitKeys: keys, boot: 1, draining: false, tag };
 }
 
 const consensusOf = (nodes: ConsensusNode[]): Consensus => ({

@@ -9,6 +9,7 @@ import {
 } from '../../../../nodes/config/descriptor.ts';
 import { Identity } from '../../../../nodes/crypto/keys.ts';
 import { signText } from '../../../../nodes/crypto/signed.ts';
+import { publishing } from '../support/keys.ts';
 
 const NODE = new Identity(Buffer.alloc(32, 3));
 const STRANGER = new Identity(Buffer.alloc(32, 4));
@@ -16,7 +17,7 @@ const DESCRIPTOR: Descriptor = {
   zone: 'eu',
   id: 'eu-mix-0',
   endpoint: '10.0.0.1:7000',
-  linkKey: NODE.link.publicKey.toString('base64'),
+  ...publishing(1, 2),
   boot: 7,
   issuedAt: 1_900_000_000_000,
 };
@@ -28,9 +29,10 @@ test('a node’s own descriptor verifies and comes back as it was', () => {
   assert.deepEqual(signedDescriptor.parse(signed), signed, 'it passes the door of the directory');
 });
 
-test('a descriptor with a demand for as many zones as there may be passes the door of the directory', () => {
+test('a descriptor with as many keys and a demand for as many zones as there may be passes the door of the directory', () => {
   const demand = Array.from({ length: 257 }, (_, i) => ({ zone: `${i}`.padStart(63, 'z'), cells: 64 }));
-  const signed = signDescriptor(NODE, { ...DESCRIPTOR, demand });
+  const keys = publishing(2 ** 32 - 4, 2 ** 32 - 3, 2 ** 32 - 2, 2 ** 32 - 1);
+  const signed = signDescriptor(NODE, { ...DESCRIPTOR, ...keys, demand });
   assert.deepEqual(signedDescriptor.parse(signed), signed);
   assert.deepEqual(verifyDescriptor(NODE.publicKey, signed)!.demand, demand);
 });
@@ -57,7 +59,7 @@ const MALFORMED: readonly object[] = [
   /*  3 */ { id: undefined },
   /*  4 */ { endpoint: '10.0.0.1' },
   /*  5 */ { endpoint: 'eu-mix-0:7000' },
-  /*  6 */ { linkKey: 'AAAA' },
+  /*  6 */ { linkKeys: [{ number: 1, key: 'AAAA' }] },
   /*  7 */ { boot: -1 },
   /*  8 */ { boot: 2 ** 32 },
   /*  9 */ { issuedAt: 0.5 },
@@ -65,6 +67,13 @@ const MALFORMED: readonly object[] = [
   /* 11 */ { demand: [{ zone: 'eu', cells: 65 }] },
   /* 12 */ { demand: [{ zone: 'eu', cells: -1 }] },
   /* 13 */ { demand: new Array(258).fill({ zone: 'eu', cells: 1 }) },
+  /* 14 */ { linkKeys: [] },
+  /* 15 */ { circuitKeys: undefined },
+  /* 16 */ { circuitKeys: publishing(2, 1).circuitKeys },
+  /* 17 */ { circuitKeys: publishing(2, 2).circuitKeys },
+  /* 18 */ { circuitKeys: publishing(-1).circuitKeys },
+  /* 19 */ { circuitKeys: publishing(2 ** 32).circuitKeys },
+  /* 20 */ { linkKeys: publishing(1, 2, 3, 4, 5).linkKeys },
 ];
 
 test('what is signed and yet malformed is refused, row by row', () => {

@@ -6,9 +6,11 @@ import fc from 'fast-check';
 import { Aead } from '../../../../nodes/crypto/aead.ts';
 import {
   DhKeyPair,
+  derivedSeeds,
   deriveKey,
   endToEndKeyOf,
   Identity,
+  nodeKeys,
   tagOf,
   verifySignature,
 } from '../../../../nodes/crypto/keys.ts';
@@ -144,12 +146,16 @@ test('what is no point of the curve, or one of small order, has no end-to-end ke
     assert.equal(endToEndKeyOf(key), undefined, key.toString('hex'));
 });
 
-test('the keys of an identity differ from each other and follow from the seed', () => {
+test('the keys that follow from a seed differ from each other, and follow from it again', () => {
   const seed = hex(SIGNATURES[0].seed);
-  const [one, again] = [new Identity(seed), new Identity(seed)];
-  assert.deepEqual(one.link.publicKey, again.link.publicKey);
-  const keys = [one.publicKey, one.link.publicKey, one.endToEnd.publicKey].map((key) => key.toString('hex'));
-  assert.equal(new Set(keys).size, 3);
+  const keys = () => {
+    const identity = new Identity(seed);
+    const { link, circuit } = nodeKeys(derivedSeeds(seed));
+    const pairs = [...link, ...circuit].map(({ number, pair }) => `${number} ${pair.publicKey.toString('hex')}`);
+    return [identity.publicKey.toString('hex'), identity.endToEnd.publicKey.toString('hex'), ...pairs];
+  };
+  assert.deepEqual(keys(), keys());
+  assert.equal(new Set(keys()).size, 4);
   for (const length of [0, 31, 33])
     assert.throws(() => new Identity(Buffer.alloc(length)), new RegExp(`seed must be 32 bytes, got ${length}`));
 });

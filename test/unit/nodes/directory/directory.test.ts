@@ -1,13 +1,21 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { type ConsensusText, type View, type ViewText, verifyView } from '../../../../nodes/config/consensus.ts';
+import {
+  type ConsensusText,
+  envelope,
+  type View,
+  type ViewText,
+  verifyView,
+} from '../../../../nodes/config/consensus.ts';
 import { type Descriptor, signDescriptor } from '../../../../nodes/config/descriptor.ts';
 import type { DirectoryConfig, DirectoryZone } from '../../../../nodes/config/node.ts';
 import { signVerdict, type ZoneVerdict } from '../../../../nodes/config/verdict.ts';
 import { Identity } from '../../../../nodes/crypto/keys.ts';
-import { type SignedText, signText } from '../../../../nodes/crypto/signed.ts';
+import { type CertifiedText, type SignedText, signText } from '../../../../nodes/crypto/signed.ts';
 import { channelsOf, DESCRIPTOR_LIFETIME_MS, Directory } from '../../../../nodes/directory/directory.ts';
 import { DEFAULT_PARAMS } from '../../../sim/zones.ts';
+import { certified, signerOf } from '../support/certified.ts';
+import { publishing } from '../support/keys.ts';
 
 const START_MS = Date.parse('2030-01-01T00:00:00Z');
 const EPOCH_MS = 900_000;
@@ -42,12 +50,12 @@ function directory(): Directory {
     epochSeconds: EPOCH_MS / 1000,
     zones: [ZONE],
   };
-  return new Directory(config, new Map([['eu', ROOT]]));
+  return new Directory(config, new Map([['eu', signerOf('eu', ROOT)]]));
 }
 
 function descriptor(id: Id, issuedAt: number, change: Partial<Descriptor> = {}, by = NODES[id]): SignedText {
-  const linkKey = text(NODES[id].link.publicKey);
-  return signDescriptor(by, { zone: 'eu', id, endpoint: '10.0.0.1:7000', linkKey, boot: 1, issuedAt, ...change });
+  const keys = publishing(0);
+  return signDescriptor(by, { zone: 'eu', id, endpoint: '10.0.0.1:7000', ...keys, boot: 1, issuedAt, ...change });
 }
 
 const consensusOf = (view: ViewText): ConsensusText => JSON.parse(view.own.consensus);
@@ -120,6 +128,30 @@ test('an old descriptor played again is stale, also after the node has moved or 
   assert.equal(served.register(later, 'eu', old), 'stale');
 });
 
+test('tells of a newer key with the instant from which it is used, and refuses one that goes back', () => {
+  const served = directory();
+  const publish = (afterMs: number, ...numbers: number[]) =>
+    served.register(START_MS + afterMs, 'eu', descriptor('eu-mix-0', START_MS + afterMs, publishing(...numbers)));
+  const told = (afterMs: number) => {
+    const [{ linkKeys, circuitKeys }] = consensusOf(view(served, START_MS + afterMs)).nodes;
+    return { linkKeys, circuitKeys };
+  };
+  const expected = (...keys: (readonly [number: number, from: number])[]) => {
+    const { linkKeys, circuitKeys } = publishing(...keys.map(([number]) => number));
+    const withFrom = (published: typeof linkKeys) => published.map(({ key }, at) => ({ key, from: keys[at][1] }));
+    return { linkKeys: withFrom(linkKeys), circuitKeys: withFrom(circuitKeys) };
+  };
+  const from = START_MS + 2 * EPOCH_MS;
+  assert.equal(publish(0, 1), 'accepted');
+  assert.equal(publish(1000, 1, 2), 'accepted');
+  assert.deepEqual(told(1000), expected([1, 0], [2, from]));
+  assert.equal(publish(2000, 1), 'old-key');
+  assert.deepEqual(told(2000), expected([1, 0], [2, from]), 'and keeps what it had');
+  assert.equal(publish(3 * EPOCH_MS, 2), 'accepted');
+  assert.deepEqual(told(3 * EPOCH_MS), expected([2, from]));
+  assert.equal(publish(3 * EPOCH_MS + 1000, 1, 2), 'old-key');
+});
+
 test('a node that does not renew is left out after its lifetime, with its channels', () => {
   const served = directory();
   registerAll(served, START_MS);
@@ -162,25 +194,25 @@ const NA_TEXT = JSON.stringify({
 test('hands on a peer’s consensus that its configured root key has signed', () => {
   const served = directory();
   assert.deepEqual(view(served, START_MS).peers, []);
-  const signed = signText(NA_ROOT, 'herd-consensus-v1', NA_TEXT);
+  const signed = certified(NA_ROOT, 'na', NA_TEXT);
   assert.equal(served.learnPeer(START_MS, 'eu', 'na', signed), undefined);
   const [peer] = view(served, START_MS).peers;
   assert.deepEqual(peer, {
     zone: 'na',
     rootKey: text(NA_ROOT.publicKey),
-    signed: { consensus: NA_TEXT, signature: signed.signature },
+    signed: envelope(signed),
   });
 });
 
 test('refuses a peer that is not configured, another key, an ended consensus, and keeps what it had', () => {
   const served = directory();
-  const signed = signText(NA_ROOT, 'herd-consensus-v1', NA_TEXT);
+  const signed = certified(NA_ROOT, 'na', NA_TEXT);
   served.learnPeer(START_MS, 'eu', 'na', signed);
-  const refused = (nowMs: number, zone: string, peer: string, document: SignedText, why: RegExp) =>
+  const refused = (nowMs: number, zone: string, peer: string, document: CertifiedText, why: RegExp) =>
     assert.match(served.learnPeer(nowMs, zone, peer, document)?.refused ?? 'taken', why);
   refused(START_MS, 'eu', 'sa', signed, /zone eu has no peer sa/);
   refused(START_MS, 'sa', 'na', signed, /zone sa has no peer na/);
-  refused(START_MS, 'eu', 'na', signText(ROOT, 'herd-consensus-v1', NA_TEXT), /not signed by the zone's root key/);
+  refused(START_MS, 'eu', 'na', certified(ROOT, 'na', NA_TEXT), /not signed by the zone's root key/);
   refused(START_MS + 86_400_000, 'eu', 'na', signed, /ended at/);
   assert.equal(view(served, START_MS).peers[0].signed.signature, signed.signature);
 });
@@ -243,16 +275,15 @@ test('serves a channel by its standby mix while its own is gone, and as before w
       epochSeconds: 900,
       zones: [{ ...ZONE, roster }],
     },
-    new Map([['eu', ROOT]]),
+    new Map([['eu', signerOf('eu', ROOT)]]),
   );
   const register = (nowMs: number, ...who: string[]) => {
     for (const id of who) {
-      const linkKey = text(keys[id].link.publicKey);
       const signed = signDescriptor(keys[id], {
         zone: 'eu',
         id,
         endpoint: '10.0.0.1:7000',
-        linkKey,
+        ...publishing(0),
         boot: 1,
         issuedAt: nowMs,
       });
@@ -278,7 +309,7 @@ test('the consensus says that a node drains when the roster does', () => {
         epochSeconds: 900,
         zones: [{ ...ZONE, roster }],
       },
-      new Map([['eu', ROOT]]),
+      new Map([['eu', signerOf('eu', ROOT)]]),
     );
     served.register(START_MS, 'eu', descriptor('eu-mix-0', START_MS));
     return consensusOf(view(served, START_MS)).nodes[0].draining;

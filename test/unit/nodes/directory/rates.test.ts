@@ -10,6 +10,8 @@ import { Directory } from '../../../../nodes/directory/directory.ts';
 import { Rates, type RatesOptions, rungs } from '../../../../nodes/directory/rates.ts';
 import { published } from '../../../../nodes/link/demand.ts';
 import { SeededRandom } from '../../../sim/random.ts';
+import { signerOf } from '../support/certified.ts';
+import { publishing } from '../support/keys.ts';
 
 const EPOCH_MS = 900_000;
 const SKEW_MS = 300_000;
@@ -134,11 +136,11 @@ function consensusRates(ceiling: object, of: 'mix' | 'sp', demand: ZoneDemand[])
   };
   const port = { port: 1 };
   const config = { role: 'directory', id: 'd', listen: port, metrics: port, epochSeconds: 900, zones: [zone] } as const;
-  const directory = new Directory({ ...config, zones: [zone] }, new Map([['eu', ROOT]]));
+  const directory = new Directory({ ...config, zones: [zone] }, new Map([['eu', signerOf('eu', ROOT)]]));
   const nowMs = (FIRST + 0.5) * EPOCH_MS;
   const identity = of === 'mix' ? MIX : SUPERPEER;
-  const linkKey = text(identity.link.publicKey);
-  const descriptor = { zone: 'eu', id: of, endpoint: '10.0.0.1:7000', linkKey, boot: 1, issuedAt: nowMs, demand };
+  const endpoint = '10.0.0.1:7000';
+  const descriptor = { zone: 'eu', id: of, endpoint, ...publishing(0), boot: 1, issuedAt: nowMs, demand };
   assert.equal(directory.register(nowMs, 'eu', signDescriptor(identity, descriptor)), 'accepted');
   return JSON.parse(directory.view(nowMs, 'eu')!.own.consensus).meshRates;
 }

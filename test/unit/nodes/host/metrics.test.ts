@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { DROP_REASONS } from '../../../../nodes/core/drop.ts';
-import { nodeRegistry } from '../../../../nodes/host/metrics.ts';
+import { nodeKeys } from '../../../../nodes/crypto/keys.ts';
+import { keyNumbersGauge, nodeRegistry, signingKeysGauge } from '../../../../nodes/host/metrics.ts';
 import { STATS, Stats } from '../../../../nodes/host/stats.ts';
 
 /** Metrics are a side channel: a name or a label that is not here has to be argued for. */
@@ -94,6 +95,39 @@ test('tells what the plane has counted, again and again', async () => {
     assert.equal(value('herd_node_drops_total', 'bad_tag'), 0);
     assert.equal(now.filter(({ name }) => name === 'herd_node_drops_total').length, DROP_REASONS.length);
   }
+});
+
+test('a node tells the numbers of its newest keys, and nothing of the keys', async () => {
+  const key = (number: number) => ({ number, seed: Buffer.alloc(32, number) });
+  let keys = nodeKeys({ link: [key(1), key(2)], circuit: [key(7)] });
+  const registry = new Registry();
+  keyNumbersGauge(registry, () => keys);
+  const scrape = async () => samples(await registry.metrics());
+  const numbers = (link: number, circuit: number) =>
+    Object.entries({ link, circuit }).map(([kind, value]) => {
+      return { name: 'herd_node_key_number', labels: { key: kind }, value };
+    });
+  assert.deepEqual(await scrape(), numbers(2, 7));
+  keys = nodeKeys({ link: [key(3)], circuit: [key(8)] });
+  assert.deepEqual(await scrape(), numbers(3, 8));
+});
+
+test('a directory tells under which key it signs for each of its zones', async () => {
+  const registry = new Registry();
+  registry.setDefaultLabels({ role: 'directory', zone: 'eu' });
+  signingKeysGauge(
+    registry,
+    () =>
+      new Map([
+        ['eu', 3],
+        ['sa', 0],
+      ]),
+  );
+  const told = samples(await registry.metrics()).map(({ name, labels, value }) => [name, labels.zone, value]);
+  assert.deepEqual(told, [
+    ['herd_directory_signing_key_number', 'eu', 3],
+    ['herd_directory_signing_key_number', 'sa', 0],
+  ]);
 });
 
 test('a directory has the library’s metrics alone', async () => {

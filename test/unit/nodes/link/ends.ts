@@ -3,9 +3,10 @@ import { DropCounters } from '../../../../nodes/core/drop.ts';
 import { PacketRing } from '../../../../nodes/core/ring.ts';
 import { type Endpoint, type Micros, parseEndpoint, SECOND_US } from '../../../../nodes/core/units.ts';
 import { DhKeyPair } from '../../../../nodes/crypto/keys.ts';
-import { type Link, Links } from '../../../../nodes/link/links.ts';
+import { type Link, type LinkSelf, Links } from '../../../../nodes/link/links.ts';
 import { TICK_US } from '../../../../nodes/wire/constants.ts';
 import { SeededRandom } from '../../../sim/random.ts';
+import { inForce, selfOf } from '../support/keys.ts';
 
 /** Slots of the tests' rings: no datagram here is longer. */
 const SLOT_BYTES = 256;
@@ -20,12 +21,22 @@ export const ALICE = parseEndpoint('10.0.0.1:7000')!;
 export const BOB = parseEndpoint('10.0.0.2:7000')!;
 export const ELSEWHERE = parseEndpoint('10.0.0.9:7000')!;
 
+interface EndOptions {
+  readonly linksMax?: number;
+  readonly shy?: boolean;
+  readonly slots?: number;
+  /** Other keys than the one that follows from the seed. */
+  readonly self?: LinkSelf;
+}
+
 let starts = 0;
 
 /** A node that is nothing but its links, with a ring of its own for each direction. */
 export class End {
   readonly endpoint: Endpoint;
   readonly key: DhKeyPair;
+  /** Its key as the consensus has it. */
+  readonly listed = () => inForce(this.key.publicKey);
   readonly drops = new DropCounters();
   readonly links: Links<string>;
   readonly heard: string[] = [];
@@ -39,7 +50,7 @@ export class End {
     seed: string,
     endpoint: Endpoint,
     admitted: ReadonlyMap<string, string>,
-    { linksMax = 8, shy = false, slots = 64 } = {},
+    { linksMax = 8, shy = false, slots = 64, self }: EndOptions = {},
   ) {
     this.#inbox = new PacketRing(slots, SLOT_BYTES);
     this.#outbox = new PacketRing(slots, SLOT_BYTES);
@@ -51,10 +62,10 @@ export class End {
     this.endpoint = endpoint;
     this.key = new DhKeyPair(secret);
     this.links = new Links<string>({
-      self: shy ? undefined : this.key,
+      self: shy ? undefined : (self ?? selfOf(this.key)),
       entropy: random.fill,
       drops: this.drops,
-      admit: (key) => admitted.get(key?.toString('hex') ?? 'nobody'),
+      admit: (from) => admitted.get(from?.key.toString('hex') ?? 'nobody'),
       linksMax,
     });
   }
@@ -117,7 +128,7 @@ export class Pair {
   }
 
   connect(): Link<string> {
-    return this.alice.links.connect(this.now, 'bob', this.bob.key.publicKey, BOB)!;
+    return this.alice.links.connect(this.now, 'bob', this.bob.listed, BOB)!;
   }
 
   /** What Bob says in every tick to whoever he heard last before it. */

@@ -16,7 +16,7 @@ const SLOTS = 4 * (FLOOD + 1);
 
 function client(seed: string, endpoint: Endpoint, bob: End, now: Micros): End {
   const end = new End(seed, endpoint, new Map(), { shy: true });
-  end.links.connect(now, 'bob', bob.key.publicKey, BOB);
+  end.links.connect(now, 'bob', bob.listed, BOB);
   return end;
 }
 
@@ -46,7 +46,7 @@ interface Outcome {
 function flood(seconds: number, bob: End, alice: End, path: (datagram: Datagram) => boolean = () => true): Outcome {
   const random = new SeededRandom('where in the tick');
   const forged = forgeries(bob);
-  const link = alice.links.connect(0, 'bob', bob.key.publicKey, BOB)!;
+  const link = alice.links.connect(0, 'bob', bob.listed, BOB)!;
   let toAlice: Datagram[] = [];
   let upAfterUs = Number.POSITIVE_INFINITY;
   let responses = 0;

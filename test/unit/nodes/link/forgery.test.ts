@@ -13,6 +13,7 @@ import {
   TICK_US,
 } from '../../../../nodes/wire/constants.ts';
 import { SeededRandom } from '../../../sim/random.ts';
+import { inForce, selfOf } from '../support/keys.ts';
 
 /** An attacker who sees the link's datagrams, and so its indexes, and can send to both ends. */
 const PEER = 77 as Endpoint;
@@ -25,8 +26,8 @@ function end(seed: string, linksMax = 4) {
   random.fill(secret);
   const key = new DhKeyPair(secret);
   const drops = new DropCounters();
-  const links = new Links<string>({ self: key, entropy: random.fill, drops, admit: () => 'peer', linksMax });
-  return { key, drops, links };
+  const links = new Links<string>({ self: selfOf(key), entropy: random.fill, drops, admit: () => 'peer', linksMax });
+  return { listed: () => inForce(key.publicKey), drops, links };
 }
 
 function arriving(sent: PacketRing, from: Endpoint): PacketRing {
@@ -42,7 +43,7 @@ function arriving(sent: PacketRing, from: Endpoint): PacketRing {
 test('forged RESPONSEs with the right index are not answered and do not stop the handshake', () => {
   const alice = end('alice');
   const bob = end('bob');
-  const link = alice.links.connect(0, 'bob', bob.key.publicKey, PEER)!;
+  const link = alice.links.connect(0, 'bob', bob.listed, PEER)!;
   const init = ring();
   alice.links.tick(0, init, () => {});
   const index = init.bytes.readUIntBE(1, 3);
@@ -67,7 +68,7 @@ test('forged RESPONSEs with the right index are not answered and do not stop the
 test('a copied INIT is not answered and does not undo the session that waits for its first datagram', () => {
   const alice = end('alice');
   const bob = end('bob');
-  const link = alice.links.connect(0, 'bob', bob.key.publicKey, PEER)!;
+  const link = alice.links.connect(0, 'bob', bob.listed, PEER)!;
   const init = ring();
   alice.links.tick(0, init, () => {});
   const response = ring();
@@ -95,7 +96,7 @@ function forgedCookie(index: number, from: Endpoint, byte: number): PacketRing {
 test('a forged COOKIE brings one INIT forward, a second none, and the link comes up as if there were none', () => {
   const alice = end('alice');
   const bob = end('bob');
-  const link = alice.links.connect(0, 'bob', bob.key.publicKey, PEER)!;
+  const link = alice.links.connect(0, 'bob', bob.listed, PEER)!;
   const init = ring();
   alice.links.tick(0, init, () => {});
   const index = init.bytes.readUIntBE(1, 3);
@@ -119,14 +120,14 @@ test('a forged COOKIE brings one INIT forward, a second none, and the link comes
 test('after a forged COOKIE the true one is heard at the next try', () => {
   const alice = end('alice');
   const bob = end('bob', 256);
-  const link = alice.links.connect(0, 'bob', bob.key.publicKey, PEER)!;
+  const link = alice.links.connect(0, 'bob', bob.listed, PEER)!;
   let upAt = 0;
   for (let now = 0; upAt === 0 && now < 2 * SECOND_US; now += TICK_US) {
     // Handshakes enough, so that Bob asks for a cookie all the time.
     for (let i = 0; i < 9; i += 1) {
       const other = end(`other ${now} ${i}`);
       const init = ring();
-      other.links.connect(now, 'bob', bob.key.publicKey, PEER);
+      other.links.connect(now, 'bob', bob.listed, PEER);
       other.links.tick(now, init, () => {});
       bob.links.receive(now, arriving(init, (ATTACKER + i) as Endpoint), 0, ring());
     }

@@ -33,7 +33,7 @@ test('the responder may send once it has heard the initiator under the new key, 
 test('a client that shows no key is linked without one', () => {
   const bob = new End('bob', BOB, new Map([['nobody', 'some client']]));
   const client = new End('client', ALICE, new Map(), { shy: true });
-  const link = client.links.connect(0, 'bob', bob.key.publicKey, BOB)!;
+  const link = client.links.connect(0, 'bob', bob.listed, BOB)!;
   const init = client.tick(0, []);
   assert.equal(kind(init[0]), LINK_KIND.initNk);
   client.tick(1, bob.tick(0, init));
@@ -148,7 +148,7 @@ test('a key that is not admitted gets no answer', () => {
 test('who shows no key of its own takes no handshakes', () => {
   const client = new End('client', BOB, new Map([['nobody', 'x']]), { shy: true });
   const alice = new End('alice', ALICE, new Map());
-  alice.links.connect(0, 'client', client.key.publicKey, BOB);
+  alice.links.connect(0, 'client', client.listed, BOB);
   assert.deepEqual(client.tick(0, alice.tick(0, [])), []);
   assert.equal(client.drops.get('unknown_kind'), 1);
 });
@@ -157,7 +157,7 @@ test('no more links than the table holds, and a dead one makes room', () => {
   const bob = new End('bob', BOB, new Map([['nobody', 'client']]), { linksMax: 3 });
   const call = (seed: string, now: Micros) => {
     const client = new End(seed, ALICE, new Map(), { shy: true });
-    client.links.connect(now, 'bob', bob.key.publicKey, BOB);
+    client.links.connect(now, 'bob', bob.listed, BOB);
     return bob.tick(now, client.tick(now, [])).length;
   };
   assert.deepEqual(
@@ -170,8 +170,8 @@ test('no more links than the table holds, and a dead one makes room', () => {
   assert.deepEqual(bob.gone, ['client', 'client', 'client']);
   assert.equal(call('e', LINK_DEAD_US + 2), 1);
   const alice = new End('alice', ALICE, new Map(), { linksMax: 1 });
-  assert.notEqual(alice.links.connect(0, 'bob', bob.key.publicKey, BOB), undefined);
-  assert.equal(alice.links.connect(0, 'bob', bob.key.publicKey, BOB), undefined);
+  assert.notEqual(alice.links.connect(0, 'bob', bob.listed, BOB), undefined);
+  assert.equal(alice.links.connect(0, 'bob', bob.listed, BOB), undefined);
 });
 
 /** A datagram that is not valid for Bob, and the reason under which he counts it. */
@@ -216,7 +216,7 @@ for (const [index, [what, reason, make]] of INVALID.entries()) {
     pair.up();
     const [{ bytes: data }] = pair.alice.tick(pair.now, [], [[pair.link, 'valid data']]);
     const other = new End('other', ELSEWHERE, new Map());
-    pair.alice.links.connect(pair.now, 'other', other.key.publicKey, ELSEWHERE);
+    pair.alice.links.connect(pair.now, 'other', other.listed, ELSEWHERE);
     const misled = pair.alice.tick(pair.now, []).find(({ to }) => to === ELSEWHERE)!.bytes;
     const of = (wanted: number) => seen.find((datagram) => kind(datagram) === wanted)!.bytes;
     const valid = {

@@ -164,7 +164,7 @@ test('a client’s renewal is not seen, and nobody else’s INIT takes its place
   assert(!seen.has(LINK_KIND.initNk));
   // Somebody with a key pair of his own and Alice's address.
   const stranger = new End('stranger', ALICE, new Map(), { shy: true });
-  stranger.links.connect(pair.now, 'bob', bob.key.publicKey, bob.endpoint);
+  stranger.links.connect(pair.now, 'bob', bob.listed, bob.endpoint);
   bob.tick(pair.now, stranger.tick(pair.now, []));
   assert.equal(bob.links.size, 2, 'a link of its own');
   pair.tick(['still here']);

@@ -17,9 +17,16 @@ test('a closed object loses additionalProperties, an unbounded integer the noise
   });
 });
 
-test('emission names every unbounded list and string, and what is not structural, at once', () => {
-  const loose = z.object({ s: z.string(), l: z.array(z.string().max(1)), u: z.union([z.string().max(1), z.int()]) });
-  assert.throws(() => structural(loose, 'spec'), /spec\.s: string.*spec\.l: list.*spec\.u: keyword anyOf/);
+test('emission names every unbounded list, map and string, and what is not structural, at once', () => {
+  const short = z.string().max(1);
+  const loose = z.object({
+    s: z.string(),
+    l: z.array(short),
+    m: z.record(z.string(), short),
+    u: z.union([short, z.int()]),
+  });
+  const problems = /spec\.s: string.*spec\.l: list.*spec\.m: map.*spec\.u: keyword anyOf/;
+  assert.throws(() => structural(loose, 'spec'), problems);
 });
 
 test('the Zone’s schema has its bounds, defaults and rules', () => {
@@ -39,7 +46,8 @@ test('kubectl shows the columns that the contract names', () => {
     d.spec.versions[0]!.additionalPrinterColumns.map((c) => c.name),
   ]);
   assert.deepEqual(columns, [
-    ['Superpeer', ['Zone', 'Region', 'Channels', 'Ready', 'Age']],
+    ['NodeSlot', ['Zone', 'Role', 'State', 'Drain', 'Ready', 'Age', 'Region', 'Machine']],
+    ['Superpeer', ['Zone', 'Channels', 'Ready', 'Age', 'Region', 'Approved']],
     ['Zone', ['Ready', 'Mixes', 'Rendezvous', 'Superpeers', 'Epoch', 'Age']],
   ]);
 });
@@ -47,9 +55,9 @@ test('kubectl shows the columns that the contract names', () => {
 test('parsing lists all problems of a resource with their fields', () => {
   const parsed = parseZone({
     metadata: {},
-    spec: { provider: 'north', jurisdiction: 'eu', region: 'x', mixes: { replicas: 0 } },
+    spec: { provider: 'north', jurisdiction: 'eu', regions: [{ name: 'x', mixes: { replicas: 65 } }] },
   });
   assert.equal(parsed.ok, false);
   const fields = (parsed as { problems: string[] }).problems.map((p) => p.split(':')[0]);
-  assert.deepEqual(fields, ['spec.jurisdiction', 'spec.mixes.replicas']);
+  assert.deepEqual(fields, ['spec.jurisdiction', 'spec.regions.0.mixes.replicas']);
 });

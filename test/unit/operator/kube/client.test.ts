@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import test from 'node:test';
-import { KubeClient } from '../../../../operator/kube/client.ts';
+import { type ClientOptions, endsInitial, KubeClient } from '../../../../operator/kube/client.ts';
 import { ApiError } from '../../../../operator/kube/errors.ts';
-import { configMaps, secrets } from '../../../../operator/kube/types.ts';
+import { configMaps, pods, secrets } from '../../../../operator/kube/types.ts';
 
 type Answer = (request: IncomingMessage, response: ServerResponse) => void;
 const status =
@@ -20,7 +20,7 @@ const ok =
 async function against(
   answers: Answer[],
   body: (client: KubeClient, asked: string[]) => Promise<void>,
-  mayWrite = () => {},
+  options: ClientOptions & { headers?: (anew: boolean) => Record<string, string> } = {},
 ) {
   const asked: string[] = [];
   const server = createServer((request, response) => {
@@ -29,12 +29,16 @@ async function against(
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as { port: number };
-  const cluster = { server: `http://127.0.0.1:${port}`, tls: {}, headers: async () => ({}) };
-  const client = new KubeClient(cluster, { random: () => 0, mayWrite });
+  const headers = async (anew: boolean) => options.headers?.(anew) ?? {};
+  const client = new KubeClient(
+    { server: `http://127.0.0.1:${port}`, tls: {}, headers },
+    { random: () => 0, ...options },
+  );
   try {
     await body(client, asked);
   } finally {
     await client.close();
+    server.closeAllConnections();
     server.close();
   }
 }
@@ -90,13 +94,11 @@ test('a write that may not be is not sent, a read is', () =>
   against(
     [ok(map)],
     async (client, asked) => {
-      await assert.rejects(client.apply(configMaps, map, 'm'), /not the leader/);
+      await assert.rejects(client.apply(configMaps, map, 'm'), /may not write/);
       await client.get(configMaps, 'n', 'a');
       assert.deepEqual(asked, ['GET /api/v1/namespaces/n/configmaps/a']);
     },
-    () => {
-      throw new Error('not the leader');
-    },
+    { writeMsLeft: () => undefined },
   ));
 
 test('a watch yields whole events however the bytes are cut, and throws an ERROR event with its code', () =>
@@ -138,3 +140,133 @@ test('a watch on which no byte comes is given up', () =>
     const from = { resourceVersion: '1', timeoutSeconds: 300, silenceMsMax: 50, signal: new AbortController().signal };
     await assert.rejects(client.watch(configMaps, {}, from).next(), /silent for 50 ms/);
   }));
+
+test('a write is fenced again when it is repeated: the leave may have ended meanwhile', () => {
+  let leave = 2;
+  const writeMsLeft = () => (leave-- > 0 ? 60_000 : undefined);
+  return against(
+    [status(500), status(500)],
+    async (client, asked) => {
+      await assert.rejects(client.apply(configMaps, map, 'm'), /may not write/);
+      assert.equal(asked.length, 2);
+    },
+    { writeMsLeft },
+  );
+});
+
+test('a write is waited for no longer than the leave lasts, and the server is told so', () =>
+  against(
+    [() => {}],
+    async (client, asked) => {
+      const started = performance.now();
+      await assert.rejects(client.create(configMaps, map), { name: 'TimeoutError' });
+      assert.ok(performance.now() - started < 2_000);
+      assert.deepEqual(asked, ['POST /api/v1/namespaces/n/configmaps?timeout=100ms']);
+    },
+    { writeMsLeft: () => 100.7 },
+  ));
+
+test('an answer that was read after the leave had ended is not believed', () =>
+  against(
+    [
+      (_, response) => {
+        response.writeHead(201).end(JSON.stringify(map));
+        // What a stopped process sees: the answer is there, and so late that the timer is due too.
+        setImmediate(() => {
+          const until = performance.now() + 300;
+          while (performance.now() < until);
+        });
+      },
+    ],
+    (client) => assert.rejects(client.create(configMaps, map), /leave to write ended|aborted due to timeout/),
+    { writeMsLeft: () => 200 },
+  ));
+
+test('a credential that is refused is read again, once, and the request repeated', () => {
+  const readAnew: boolean[] = [];
+  const seen: (string | undefined)[] = [];
+  const wants =
+    (token: string): Answer =>
+    (request, response) => {
+      seen.push(request.headers.authorization);
+      const known = request.headers.authorization === token;
+      (known ? ok(map) : status(401))(request, response);
+    };
+  const headers = (anew: boolean) => {
+    readAnew.push(anew);
+    return { authorization: anew ? 'new' : 'old' };
+  };
+  return against(
+    [wants('new'), wants('new'), wants('newer'), wants('newer')],
+    async (client) => {
+      assert.deepEqual(await client.create(configMaps, map), map);
+      assert.deepEqual(
+        [readAnew, seen],
+        [
+          [false, true],
+          ['old', 'new'],
+        ],
+      );
+      await assert.rejects(client.get(configMaps, 'n', 'a'), (e) => e instanceof ApiError && e.code === 401);
+      assert.equal(seen.length, 4);
+    },
+    { headers },
+  );
+});
+
+test('an answer that does not end is given up', () =>
+  against(
+    [
+      (_, response) => void response.writeHead(200).write('{'),
+      (_, response) => void response.writeHead(200).write('{'),
+    ],
+    async (client, asked) => {
+      await assert.rejects(client.create(configMaps, map), /no whole answer within 200 ms/);
+      assert.equal(asked.length, 1);
+    },
+    { requestMsMax: 200 },
+  ));
+
+test('an eviction that a budget refuses is an answer, not a reason to ask again at once', () =>
+  against([status(429, { 'retry-after': '1' }), status(404), status(201), status(500)], async (client, asked) => {
+    assert.equal(await client.evict('n', 'a', 'uid'), 'refused');
+    assert.equal(await client.evict('n', 'a', 'uid'), 'evicted');
+    assert.equal(await client.evict('n', 'a', 'uid'), 'evicted');
+    await assert.rejects(client.evict('n', 'a', 'uid'), new ApiError(500, 'Test', 'says 500'));
+    assert.deepEqual(new Set(asked), new Set(['POST /api/v1/namespaces/n/pods/a/eviction']));
+    assert.equal(asked.length, 4);
+  }));
+
+test('conflicts are won only for what is ours', () =>
+  against([ok(map), ok(map), ok(map)], async (client, asked) => {
+    await client.apply(pods, map, 'm', 'yield');
+    await client.applyStatus(pods, map, 'm', 'yield');
+    await client.applyStatus(pods, map, 'm');
+    assert.deepEqual(asked, [
+      'PATCH /api/v1/namespaces/n/pods/a?fieldManager=m&force=false',
+      'PATCH /api/v1/namespaces/n/pods/a/status?fieldManager=m&force=false',
+      'PATCH /api/v1/namespaces/n/pods/a/status?fieldManager=m&force=true',
+    ]);
+  }));
+
+test('a watch from no version asks for all there is first, and knows its end', () =>
+  against(
+    [
+      (_, response) => {
+        const end = { 'k8s.io/initial-events-end': 'true' };
+        const bookmark = (annotations: object) =>
+          `${JSON.stringify({ type: 'BOOKMARK', object: { metadata: { annotations } } })}\n`;
+        response.writeHead(200).end(bookmark({}) + bookmark(end));
+      },
+    ],
+    async (client, asked) => {
+      const signal = new AbortController().signal;
+      const from = { resourceVersion: undefined, timeoutSeconds: 300, silenceMsMax: 5_000, signal };
+      const ends: boolean[] = [];
+      for await (const event of client.watch(configMaps, {}, from)) ends.push(endsInitial(event));
+      assert.deepEqual(ends, [false, true]);
+      assert.deepEqual(asked, [
+        'GET /api/v1/configmaps?watch=true&allowWatchBookmarks=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&timeoutSeconds=300',
+      ]);
+    },
+  ));

@@ -1,28 +1,28 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import type { SlotRole } from '../../../../operator/api/slot.ts';
 import { directoryObjects, directoryURL } from '../../../../operator/objects/directory.ts';
-import { mixObjects } from '../../../../operator/objects/mix.ts';
-import { rendezvousObjects } from '../../../../operator/objects/rendezvous.ts';
 import { keySecret } from '../../../../operator/objects/secret.ts';
-import { superpeerObjects } from '../../../../operator/objects/superpeer.ts';
-import { key, superpeer, zone } from '../samples.ts';
+import { slotObjects } from '../../../../operator/objects/slot.ts';
+import { key, slot, zone } from '../samples.ts';
 
 const eu = zone('eu');
 const directory = { url: 'http://10.96.0.7:8080', rootKey: key('root') };
 const image = 'herd.local/node:test';
-const mix = (identityKey = key('a'), address = directory) =>
-  mixObjects({ zone: eu, id: 'eu-mix-0', identityKey, directory: address, image });
+const node = (name: string, role: SlotRole, identityKey = key('a'), address = directory) =>
+  slotObjects({ slot: slot(name, role), identityKey, directory: address, image });
+const mix = (identityKey = key('a'), address = directory) => node('eu-eu-mix-0', 'mix', identityKey, address);
 const all = () => [
   mix().statefulSet,
-  rendezvousObjects({ zone: eu, id: 'eu-rendezvous-0', identityKey: key('b'), directory, image }).statefulSet,
-  superpeerObjects({ superpeer: superpeer('sp', 'eu'), identityKey: key('c'), directory, image }).statefulSet,
+  node('eu-eu-rendezvous-0', 'rendezvous').statefulSet,
+  node('eu-sp', 'superpeer').statefulSet,
   directoryObjects({ zone: eu, id: 'eu-directory-0', served: [], rootKeys: [], image }).statefulSet,
 ];
 
 test('node.json is what the daemon expects', () => {
   assert.deepEqual(JSON.parse(mix().configMap.data['node.json']), {
     role: 'mix',
-    id: 'eu-mix-0',
+    id: 'eu-eu-mix-0',
     zone: 'eu',
     directory,
     listen: { port: 7000 },
@@ -53,9 +53,9 @@ test('every node runs its role’s program in its region, and is selected by its
     spec.selector.matchLabels,
   ]);
   assert.deepEqual(rows, [
-    ['eu-mix-0', 'nodes/mix/main.ts', 'eu', { 'herd.network/node': 'eu-mix-0' }],
-    ['eu-rendezvous-0', 'nodes/rendezvous/main.ts', 'eu', { 'herd.network/node': 'eu-rendezvous-0' }],
-    ['sp', 'nodes/superpeer/main.ts', 'eu', { 'herd.network/node': 'sp' }],
+    ['eu-eu-mix-0', 'nodes/mix/main.ts', 'eu', { 'herd.network/node': 'eu-eu-mix-0' }],
+    ['eu-eu-rendezvous-0', 'nodes/rendezvous/main.ts', 'eu', { 'herd.network/node': 'eu-eu-rendezvous-0' }],
+    ['eu-sp', 'nodes/superpeer/main.ts', 'eu', { 'herd.network/node': 'eu-sp' }],
     ['eu-directory-0', 'nodes/directory/main.ts', 'eu', { 'herd.network/node': 'eu-directory-0' }],
   ]);
 });
@@ -67,8 +67,19 @@ test('a new configuration and a new key each make a new template, the same ones 
   assert.notEqual(template(mix()), template(mix(key('a'), { ...directory, url: 'http://10.96.0.8:8080' })));
 });
 
+test('a slot’s pod is ended by the operator alone, and has time to drain by itself; a directory’s rolls', () => {
+  const rows = all().map(({ spec }) => [spec.updateStrategy!.type, spec.template.spec!.terminationGracePeriodSeconds]);
+  assert.deepEqual(rows, [...new Array(3).fill(['OnDelete', 60]), ['RollingUpdate', 5]]);
+});
+
 test('children name their owner as controller', () => {
-  const owner = { apiVersion: 'herd.network/v1alpha1', kind: 'Zone', name: 'eu', uid: 'uid-eu', controller: true };
+  const owner = {
+    apiVersion: 'herd.network/v1alpha1',
+    kind: 'NodeSlot',
+    name: 'eu-eu-mix-0',
+    uid: 'uid-eu-eu-mix-0',
+    controller: true,
+  };
   assert.deepEqual(mix().configMap.metadata.ownerReferences, [owner]);
 });
 

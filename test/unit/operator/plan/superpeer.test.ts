@@ -1,49 +1,54 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import type { NodeStatefulSet } from '../../../../operator/objects/pod.ts';
 import { planSuperpeer, type SuperpeerPlan, type SuperpeerView } from '../../../../operator/plan/superpeer.ts';
-import { key, laterMs, published, running, superpeer, zone } from '../samples.ts';
+import { key, laterMs, objectsOf, published, slot, superpeer, zone } from '../samples.ts';
 
+const listed = { registered: true, draining: false, empty: undefined, expelled: undefined };
 const base: SuperpeerView = {
-  superpeer: superpeer('sp', 'eu'),
+  superpeer: superpeer('eu-sp', 'eu'),
   zone: zone('eu', {}, published('eu')),
-  identityKey: key('sp'),
-  keyProblem: undefined,
-  statefulSet: undefined,
-  consensus: { kind: 'unasked' },
-  nodeImage: 'herd.local/node:test',
+  host: undefined,
+  slot: undefined,
+  listed: undefined,
 };
 const said = (plan: SuperpeerPlan) => plan.status.conditions.map((c) => `${c.type}=${c.status} ${c.reason}`);
 
-test('a superpeer of a missing zone names the zone, publishes its key and applies nothing', () => {
+test('a superpeer of a missing zone names the zone, and has a slot that knows no directory', () => {
   const plan = planSuperpeer({ ...base, zone: undefined }, laterMs);
   assert.deepEqual(said(plan), [
     'Ready=False ZoneNotFound',
-    'Registered=False ZoneNotFound',
+    'Registered=False NotAsked',
     'ZoneFound=False ZoneNotFound',
   ]);
   assert.match(plan.status.conditions[2]!.message, /^zone eu does not exist/);
-  assert.equal(plan.status.identityKey, key('sp'));
-  assert.deepEqual(plan.apply, []);
+  assert.deepEqual(objectsOf(plan), ['NodeSlot/eu-sp']);
+  assert.equal('directory' in (plan.apply[0] as unknown as { spec: object }).spec, false);
 });
 
-test('a superpeer waits for its zone to publish key and address', () => {
-  const plan = planSuperpeer({ ...base, zone: zone('eu') }, laterMs);
-  assert.deepEqual(plan.apply, []);
-  assert.equal(said(plan)[0], 'Ready=False ZoneNotPublished');
+test('a superpeer is Ready when its slot is Active and the directory lists it', () => {
+  const rows: [Partial<SuperpeerView>, string][] = [
+    [{ listed }, 'Ready=False NotActive'],
+    [{ slot: slot('eu-sp', 'superpeer') }, 'Ready=False NotAsked'],
+    [{ slot: slot('eu-sp', 'superpeer'), listed: 'absent' }, 'Ready=False NotInConsensus'],
+    [{ slot: slot('eu-sp', 'superpeer', { state: 'Draining' }), listed }, 'Ready=False NotActive'],
+    [
+      { slot: slot('eu-sp', 'superpeer'), listed: { ...listed, registered: false, expelled: 'tampering' } },
+      'Ready=False Expelled',
+    ],
+    [{ slot: slot('eu-sp', 'superpeer'), listed }, 'Ready=True Ready'],
+  ];
+  for (const [rest, expected] of rows) assert.equal(said(planSuperpeer({ ...base, ...rest }, laterMs))[0], expected);
+  assert.equal(planSuperpeer({ ...base, slot: slot('eu-sp', 'superpeer') }, laterMs).status.identityKey, key('eu-sp'));
 });
 
-test('a superpeer is Ready when its pod is and the consensus lists it', () => {
-  const first = planSuperpeer(base, laterMs);
-  assert.deepEqual(
-    first.apply.map((o) => `${o.kind}/${o.metadata.name}`),
-    ['ConfigMap/sp', 'StatefulSet/sp'],
+test('one that others run has no slot, and is not Ready before it is approved', () => {
+  const external = superpeer('garage', 'eu', { external: { identityKey: key('garage') } });
+  const plan = planSuperpeer({ ...base, superpeer: external, listed: 'absent' }, laterMs);
+  assert.deepEqual(plan.apply, []);
+  assert.equal(said(plan)[0], 'Ready=False NotApproved');
+  assert.equal(
+    said(plan).some((condition) => condition.startsWith('Approved')),
+    false,
+    'that is a person’s to say',
   );
-  assert.equal(said(first)[0], 'Ready=False PodNotReady');
-  const statefulSet = running(first.apply[1] as NodeStatefulSet);
-  const verified = (ids: string[]) => ({ kind: 'verified', epoch: 1, registered: new Set(ids) }) as const;
-  const unlisted = planSuperpeer({ ...base, statefulSet, consensus: verified([]) }, laterMs);
-  assert.equal(said(unlisted)[0], 'Ready=False NotInConsensus');
-  const listed = planSuperpeer({ ...base, statefulSet, consensus: verified(['sp']) }, laterMs);
-  assert.deepEqual(said(listed), ['Ready=True Ready', 'Registered=True InConsensus', 'ZoneFound=True ZoneFound']);
 });

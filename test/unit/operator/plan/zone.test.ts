@@ -4,38 +4,68 @@ import fc from 'fast-check';
 import type { DirectoryConfig } from '../../../../operator/objects/config.ts';
 import type { NodeStatefulSet } from '../../../../operator/objects/pod.ts';
 import { planZone, type ZonePlan, type ZoneView } from '../../../../operator/plan/zone.ts';
-import { bornMs, key, laterMs, published, running, service, superpeer, view, zone } from '../samples.ts';
+import {
+  deleted,
+  key,
+  laterMs,
+  objectsOf,
+  pod,
+  published,
+  running,
+  service,
+  slot,
+  superpeer,
+  view,
+  zone,
+} from '../samples.ts';
 
-const names = (plan: ZonePlan) => plan.apply.map((o) => `${o.kind}/${o.metadata.name}`);
 const condition = (plan: ZonePlan, type: string) => plan.status.conditions.find((c) => c.type === type)!;
 const said = (plan: ZonePlan, type: string) => [condition(plan, type).status, condition(plan, type).reason];
-const hasDirectory = (plan: ZonePlan) =>
-  names(plan).some((n) => n.startsWith('StatefulSet/') && n.endsWith('-directory-0'));
+const slotsIn = (plan: ZonePlan) => plan.apply.filter((o) => o.kind === 'NodeSlot').map((o) => o.metadata.name);
 const directoryOf = (plan: ZonePlan): DirectoryConfig => {
-  const map = plan.apply.find((o) => o.kind === 'ConfigMap' && o.metadata.name.endsWith('-directory-0'));
+  const map = plan.apply.find((o) => o.kind === 'ConfigMap');
   return JSON.parse((map as unknown as { data: Record<string, string> }).data['node.json']!);
 };
+const mix = (name = 'eu-eu-mix-0', status = {}, spec = {}) => slot(name, 'mix', status, spec);
+const rendezvous = (name = 'eu-eu-rendezvous-0', status = {}, spec = {}) => slot(name, 'rendezvous', status, spec);
 
-test('a zone without a directory address applies the Service and waits with the nodes', () => {
+test('a zone without a directory address applies the Service and its slots, which wait for it', () => {
   const plan = planZone(view(zone('eu'), { services: [] }), laterMs);
-  assert.deepEqual(names(plan), [
+  assert.deepEqual(objectsOf(plan), [
     'PodDisruptionBudget/eu-directory',
     'PodDisruptionBudget/eu-mix',
     'PodDisruptionBudget/eu-rendezvous',
+    'PodDisruptionBudget/eu-superpeer',
     'Service/eu-directory',
+    'NodeSlot/eu-eu-mix-0',
+    'NodeSlot/eu-eu-rendezvous-0',
   ]);
   assert.equal(plan.status.rootKey, key('eu-root'));
   assert.equal(plan.status.directoryURL, undefined);
+  assert.equal('directory' in (plan.apply[5] as unknown as { spec: object }).spec, false);
 });
 
-test('a zone with an address applies all its nodes and its directory', () => {
-  const plan = planZone(view(zone('eu', { mixes: { replicas: 2 } })), laterMs);
-  const sets = names(plan).filter((n) => n.startsWith('StatefulSet/'));
-  assert.deepEqual(
-    sets,
-    ['eu-mix-0', 'eu-mix-1', 'eu-rendezvous-0', 'eu-directory-0'].map((n) => `StatefulSet/${n}`),
-  );
+test('a slot for each node of each region, and a directory in the first', () => {
+  const regions = [
+    { name: 'west', mixes: { replicas: 2 } },
+    { name: 'east', nodeSelector: { pool: 'mixes' }, rendezvous: { replicas: 0 } },
+  ];
+  const plan = planZone(view(zone('eu', { regions })), laterMs);
+  assert.deepEqual(slotsIn(plan), ['eu-west-mix-0', 'eu-west-mix-1', 'eu-west-rendezvous-0', 'eu-east-mix-0']);
+  const selectors = plan.apply
+    .filter((o) => o.kind === 'NodeSlot')
+    .map((o) => (o as unknown as { spec: { nodeSelector: object } }).spec.nodeSelector);
+  assert.deepEqual(selectors[0], { 'topology.kubernetes.io/region': 'west' });
+  assert.deepEqual(selectors[3], { pool: 'mixes' });
+  const set = plan.apply.find((o) => o.metadata.name === 'eu-directory-0' && o.kind === 'StatefulSet');
+  assert.deepEqual((set as NodeStatefulSet).spec.template.spec!.nodeSelector, selectors[0]);
   assert.equal(plan.status.directoryURL, 'http://10.96.0.7:8080');
+});
+
+test('an own directory with an external URL publishes that', () => {
+  const externalURL = 'https://directory.example.net';
+  const plan = planZone(view(zone('eu', { directory: { replicas: 1, externalURL } })), laterMs);
+  assert.equal(plan.status.directoryURL, externalURL);
 });
 
 test('the directory serves the zones of the same provider that refer to it, sorted, each with roster and peers', () => {
@@ -43,58 +73,71 @@ test('the directory serves the zones of the same provider that refer to it, sort
   const ch = zone('ch', { directory: { zoneRef: 'eu' }, jurisdiction: 'CH' }, published('ch'));
   const foreign = zone('fr', { directory: { zoneRef: 'eu' }, provider: 'south' }, published('fr'));
   const na = zone('na', {}, published('na'));
-  const superpeers = [
-    superpeer('sp-b', 'eu'),
-    superpeer('sp-a', 'eu'),
-    superpeer('sp-ch', 'ch'),
-    superpeer('sp-na', 'na'),
+  const slots = [
+    slot('eu-b', 'superpeer'),
+    slot('eu-a', 'superpeer'),
+    mix(),
+    rendezvous(),
+    slot('ch-ch-mix-0', 'mix'),
+    slot('na-na-mix-0', 'mix'),
   ];
-  const config = directoryOf(planZone(view(eu, { zones: [eu, ch, foreign, na], superpeers }), laterMs));
+  const superpeers = [superpeer('eu-b', 'eu'), superpeer('eu-a', 'eu', { managed: { region: 'eu' }, channels: 7 })];
+  const config = directoryOf(planZone(view(eu, { zones: [eu, ch, foreign, na], slots, superpeers }), laterMs));
   assert.deepEqual(
     config.zones.map((z) => [z.zone, z.roster.map((r) => r.id), z.peers.map((p) => p.zone)]),
     [
-      ['ch', ['ch-mix-0', 'ch-rendezvous-0', 'sp-ch'], []],
-      ['eu', ['eu-mix-0', 'eu-rendezvous-0', 'sp-a', 'sp-b'], ['na']],
+      ['ch', ['ch-ch-mix-0'], []],
+      ['eu', ['eu-a', 'eu-b', 'eu-eu-mix-0', 'eu-eu-rendezvous-0'], ['na']],
     ],
+  );
+  assert.deepEqual(
+    config.zones[1]!.roster.map((r) => r.channels),
+    [7, 1, undefined, undefined],
   );
 });
 
-test('a directory waits for what exists and has published nothing, but not for ever', () => {
-  const eu = zone('eu', { peers: [{ zone: 'na' }] });
-  const silent: Partial<ZoneView>[] = [
-    { zones: [eu, zone('na')] },
-    { zones: [eu, zone('na', {}, published('na')), zone('ch', { directory: { zoneRef: 'eu' } })] },
-    { zones: [eu, zone('na', {}, published('na'))], superpeers: [superpeer('sp', 'eu', false)] },
+test('a peer of another provider is taken by the address that the zone names', () => {
+  const peer = { zone: 'far', url: 'https://far.example.net', rootKey: key('far') };
+  const plan = planZone(view(zone('eu', { peers: [peer] })), laterMs);
+  assert.deepEqual(directoryOf(plan).zones[0]!.peers, [peer]);
+  assert.deepEqual(said(plan, 'PeersResolved'), ['True', 'Resolved']);
+});
+
+test('a slot is in the roster from its key on until it is retired and drained, and drains with permission alone', () => {
+  const rows: [string, Parameters<typeof mix>, object | undefined][] = [
+    ['no key yet', ['eu-eu-mix-0', { identityKey: undefined }], undefined],
+    ['a key', ['eu-eu-mix-0', { state: 'Pending' }], {}],
+    ['a wish to drain', ['eu-eu-mix-0', { drainReason: 'Outdated' }], {}],
+    ['a wish and permission', ['eu-eu-mix-0', { drainReason: 'Outdated' }, { drain: true }], { draining: true }],
+    ['permission that is of no use any more', ['eu-eu-mix-0', {}, { drain: true }], {}],
+    ['drained, to be made anew', ['eu-eu-mix-0', { drainReason: 'Outdated', drained: true }], {}],
+    ['drained, to be no more', ['eu-eu-mix-0', { drainReason: 'Retired', drained: true }, { drain: true }], undefined],
   ];
-  for (const rest of silent) {
-    const early = planZone(view(eu, rest), bornMs + 10_000);
-    assert.equal(hasDirectory(early), false);
-    assert.deepEqual(said(early, 'DirectoryReady'), ['False', 'Waiting']);
-    assert.equal(hasDirectory(planZone(view(eu, rest), laterMs)), true);
+  for (const [row, args, expected] of rows) {
+    const [entry] = directoryOf(planZone(view(zone('eu'), { slots: [mix(...args)] }), laterMs)).zones[0]!.roster;
+    const full = expected && { id: 'eu-eu-mix-0', role: 'mix', identityKey: key('eu-eu-mix-0'), ...expected };
+    assert.deepEqual(entry, full, row);
   }
 });
 
-test('a directory waits a moment for peers that do not exist, then goes without them', () => {
-  const eu = zone('eu', { peers: [{ zone: 'na' }] });
-  assert.equal(hasDirectory(planZone(view(eu), bornMs + 1_000)), false);
-  const plan = planZone(view(eu), bornMs + 5_000);
-  assert.equal(hasDirectory(plan), true);
-  assert.deepEqual(directoryOf(plan).zones[0]!.peers, []);
-  assert.deepEqual(said(plan, 'PeersResolved'), ['False', 'PeerNotFound']);
-  assert.match(condition(plan, 'PeersResolved').message, /na/);
-});
-
-test('a directory that exists is brought up to date without waiting', () => {
-  const eu = zone('eu');
-  const first = planZone(view(eu), bornMs + 10_000);
-  const directory = first.apply.find(
-    (o) => o.kind === 'StatefulSet' && o.metadata.name === 'eu-directory-0',
-  ) as NodeStatefulSet;
-  const superpeers = [superpeer('sp', 'eu', false)];
-  assert.equal(
-    hasDirectory(planZone(view(eu, { superpeers, statefulSets: [running(directory)] }), bornMs + 10_000)),
-    true,
-  );
+test('what others run is admitted when it is approved', () => {
+  const external = superpeer('garage', 'eu', { external: { identityKey: key('garage') }, channels: 3 });
+  const approved = (status: 'True' | 'False') => ({
+    type: 'Approved',
+    status,
+    reason: 'Looked',
+    message: '',
+    observedGeneration: 1,
+    lastTransitionTime: '2026-01-01T00:00:00Z',
+  });
+  const rosterWith = (conditions: object[]) => {
+    const status = { ...external.status!, conditions: conditions as NonNullable<typeof external.status>['conditions'] };
+    return directoryOf(planZone(view(zone('eu'), { superpeers: [{ ...external, status }] }), laterMs)).zones[0]!.roster;
+  };
+  assert.deepEqual(rosterWith([]), []);
+  assert.deepEqual(rosterWith([approved('False')]), []);
+  const entry = { id: 'garage', role: 'superpeer', identityKey: key('garage'), channels: 3 };
+  assert.deepEqual(rosterWith([approved('True')]), [entry]);
 });
 
 test('a zone of another’s directory takes its address, or says what is wrong with it', () => {
@@ -110,104 +153,150 @@ test('a zone of another’s directory takes its address, or says what is wrong w
     assert.deepEqual(said(planZone(view(sa, { zones }), laterMs), 'DirectoryReady'), expected, row);
   const plan = planZone(view(sa, { zones: [sa, zone('eu', {}, published('eu'))] }), laterMs);
   assert.equal(plan.status.directoryURL, published('eu').directoryURL);
-  assert.equal(names(plan).includes('Service/sa-directory'), false);
+  assert.equal(objectsOf(plan).includes('Service/sa-directory'), false);
 });
 
-/** The view of a zone whose pods all run what was planned. */
-function settledView(registered: string[]): ZoneView {
-  const eu = zone('eu');
-  const statefulSets = planZone(view(eu), laterMs)
-    .apply.filter((o) => o.kind === 'StatefulSet')
-    .map((o) => running(o as NodeStatefulSet));
-  return view(eu, { statefulSets, consensus: { kind: 'verified', epoch: 5, registered: new Set(registered) } });
+const verified = { kind: 'verified', epoch: 5 } as const;
+
+/** A zone whose directory runs what was planned, and whose slots are these. */
+function settledView(slots = [mix(), rendezvous()], of = zone('eu')): ZoneView {
+  const planned = planZone(view(of, { slots }), laterMs);
+  const statefulSets = planned.apply.filter((o) => o.kind === 'StatefulSet').map((o) => running(o as NodeStatefulSet));
+  return view(of, { slots, statefulSets, consensus: { ...verified, registered: new Set() } });
 }
 
-test('a zone is Ready when all pods are and all nodes are in the consensus', () => {
-  const plan = planZone(settledView(['eu-mix-0', 'eu-rendezvous-0']), laterMs);
+test('a zone is Ready when its directory is and all its slots are Active', () => {
+  const plan = planZone(settledView(), laterMs);
   assert.deepEqual(said(plan, 'Ready'), ['True', 'Ready']);
   assert.deepEqual(said(plan, 'Progressing'), ['False', 'Settled']);
   assert.deepEqual([plan.status.epoch, plan.status.mixesReady], [5, '1/1']);
 });
 
-test('a zone is not Ready while a node is missing in the consensus', () => {
-  const plan = planZone(settledView(['eu-mix-0']), laterMs);
-  assert.deepEqual(said(plan, 'Ready'), ['False', 'NodesNotRegistered']);
-  assert.match(condition(plan, 'Ready').message, /eu-rendezvous-0$/);
+test('a zone is not Ready while a slot is not Active, unless it is made anew with permission', () => {
+  const down = planZone(settledView([mix(), rendezvous('eu-eu-rendezvous-0', { state: 'Publishing' })]), laterMs);
+  assert.deepEqual(said(down, 'Ready'), ['False', 'NodesNotActive']);
+  assert.match(condition(down, 'Ready').message, /eu-eu-rendezvous-0$/);
+  const slots = [mix('eu-eu-mix-0', { state: 'Pending' }, { drain: true }), rendezvous()];
+  const plan = planZone(settledView(slots), laterMs);
+  assert.deepEqual([said(plan, 'Ready'), plan.status.mixesReady], [['True', 'Ready'], '0/1']);
 });
 
-test('a ready pod of the template before does not count', () => {
-  const settled = settledView(['eu-mix-0', 'eu-rendezvous-0']);
-  const plan = planZone({ ...settled, nodeImage: 'herd.local/node:next' }, laterMs);
-  assert.deepEqual([plan.status.mixesReady, condition(plan, 'Ready').status], ['0/1', 'False']);
+test('a zone that is Ready and has something to drain is Progressing, and looks again soon', () => {
+  const plan = planZone(settledView([mix('eu-eu-mix-0', { drainReason: 'Cordoned' }), rendezvous()]), laterMs);
+  assert.deepEqual(
+    [said(plan, 'Ready'), said(plan, 'Progressing')],
+    [
+      ['True', 'Ready'],
+      ['True', 'Draining'],
+    ],
+  );
+  assert.match(condition(plan, 'Progressing').message, /eu-eu-mix-0 \(Cordoned\)/);
+  assert.ok(plan.requeueAfterMs < planZone(settledView(), laterMs).requeueAfterMs);
 });
 
 test('an unreachable directory is a condition, and the epoch last seen stays', () => {
-  const settled = settledView([]);
+  const settled = settledView();
   const before = { ...published('eu'), epoch: 4 };
   const consensus = { kind: 'unreachable', problem: 'no answer' } as const;
-  const plan = planZone({ ...settled, zone: { ...settled.zone, status: before }, consensus }, laterMs);
+  const known = { ...settled.zone, status: before };
+  const plan = planZone({ ...settled, zone: known, zones: [known], consensus }, laterMs);
   assert.deepEqual(said(plan, 'DirectoryReady'), ['False', 'NoConsensus']);
   assert.equal(plan.status.epoch, 4);
 });
 
-test('what the spec no longer names is removed, a node’s StatefulSet last', () => {
-  const eu = zone('eu', { mixes: { replicas: 2 } });
-  const sets = planZone(view(eu), laterMs).apply.filter((o) => o.kind === 'StatefulSet') as NodeStatefulSet[];
-  const fewer = { ...eu, spec: { ...eu.spec, mixes: { replicas: 1 } } };
-  const plan = planZone(view(fewer, { statefulSets: sets.map(running) }), laterMs);
-  assert.deepEqual(plan.remove, [
-    { kind: 'Secret', name: 'eu-mix-1-identity' },
-    { kind: 'StatefulSet', name: 'eu-mix-1' },
-  ]);
+test('a slot that the spec no longer names is deleted once, a superpeer’s is not the zone’s to delete', () => {
+  const slots = [mix(), mix('eu-eu-mix-1'), deleted(mix('eu-eu-mix-2')), rendezvous(), slot('eu-sp', 'superpeer')];
+  assert.deepEqual(planZone(settledView(slots), laterMs).remove, [{ kind: 'NodeSlot', name: 'eu-eu-mix-1' }]);
 });
 
 test('what is wanted but can’t be built just now stays', () => {
-  const settled = settledView([]);
-  assert.deepEqual(planZone({ ...settled, services: [] }, laterMs).remove, []);
+  assert.deepEqual(planZone({ ...settledView(), services: [] }, laterMs).remove, []);
 });
 
 test('a zone that gives up its own directory loses Service and directory', () => {
-  const settled = settledView([]);
+  const settled = settledView();
   const moved = { ...settled.zone, spec: { ...settled.zone.spec, directory: { zoneRef: 'na' } } };
   const plan = planZone({ ...settled, zone: moved, zones: [moved], services: [service('eu')] }, laterMs);
   const removed = plan.remove.map((r) => `${r.kind}/${r.name}`);
-  assert.deepEqual(removed, ['Service/eu-directory', 'Secret/eu-directory-0-identity', 'StatefulSet/eu-directory-0']);
+  assert.deepEqual(removed, ['Service/eu-directory', 'StatefulSet/eu-directory-0']);
 });
 
-test('a paused zone changes nothing and says so', () => {
-  const plan = planZone(view(zone('eu', { paused: true })), laterMs);
-  assert.deepEqual([plan.apply, plan.remove], [[], []]);
+test('a paused zone changes nothing but tells its slots, and says so', () => {
+  const slots = [mix('eu-eu-mix-0', { drainReason: 'Outdated' }), mix('eu-eu-mix-1'), rendezvous()];
+  const plan = planZone(view(zone('eu', { paused: true }), { slots }), laterMs);
+  assert.deepEqual(
+    slotsIn(plan),
+    objectsOf(plan).map((name) => name.replace('NodeSlot/', '')),
+  );
+  for (const manifest of plan.apply)
+    assert.equal((manifest as unknown as { spec: { paused: boolean } }).spec.paused, true);
+  assert.deepEqual([plan.remove, plan.permissions, plan.nudge], [[], [], undefined]);
   assert.deepEqual(said(plan, 'Progressing'), ['False', 'Paused']);
 });
 
-test('a change of peers, roster or parameters changes the directory’s template; the order of what is read does not', () => {
-  const template = (plan: ZonePlan) =>
-    JSON.stringify(
-      (plan.apply.find((o) => o.metadata.name === 'eu-directory-0' && o.kind === 'StatefulSet') as NodeStatefulSet)
-        .spec,
-    );
+test('a deleted zone keeps its directory and tells all slots to drain, until the last has gone', () => {
+  const of = deleted(zone('eu'));
+  const slots = [mix(), deleted(mix('eu-eu-mix-1', { drainReason: 'Retired' })), slot('eu-sp', 'superpeer')];
+  const plan = planZone(view(of, { slots }), laterMs);
+  assert.deepEqual(plan.remove, [{ kind: 'NodeSlot', name: 'eu-eu-mix-0' }]);
+  assert.deepEqual(
+    plan.permissions.map(({ slot: { metadata }, drain }) => [metadata.name, drain]),
+    [
+      ['eu-eu-mix-0', true],
+      ['eu-eu-mix-1', true],
+      ['eu-sp', true],
+    ],
+  );
+  assert.ok(objectsOf(plan).includes('StatefulSet/eu-directory-0'));
+  assert.equal(plan.finalizer, true);
+  assert.deepEqual(said(plan, 'Ready'), ['False', 'Deleted']);
+  assert.equal(planZone(view(of, { slots: [slot('eu-sp', 'superpeer')] }), laterMs).finalizer, false);
+  const forced = { ...of, metadata: { ...of.metadata, annotations: { 'herd.network/force': 'true' } } };
+  assert.equal(planZone(view(forced, { slots }), laterMs).finalizer, false);
+});
+
+test('a change of roster, peers or parameters does not change the directory’s template, and its pod is told', () => {
   const eu = zone('eu', { peers: [{ zone: 'na' }] });
   const others = [zone('na', {}, published('na')), zone('ch', { directory: { zoneRef: 'eu' } }, published('ch'))];
-  const superpeers = ['a', 'b', 'c'].map((n) => superpeer(n, 'eu'));
-  const base = template(planZone(view(eu, { zones: [eu, ...others], superpeers }), laterMs));
+  const slots = ['a', 'b', 'c'].map((n) => slot(`eu-${n}`, 'superpeer'));
+  const base: Partial<ZoneView> = { zones: [eu, ...others], slots, directoryPod: pod('eu-directory-0') };
+  const template = (plan: ZonePlan) =>
+    JSON.stringify((plan.apply.find((o) => o.kind === 'StatefulSet') as NodeStatefulSet).spec);
+  const first = planZone(view(eu, base), laterMs);
+  const told = pod('eu-directory-0');
+  Object.assign(told.metadata, { annotations: first.nudge!.annotations });
+  assert.equal(planZone(view(eu, { ...base, directoryPod: told }), laterMs).nudge, undefined);
+
   const shuffled = fc.tuple(
     fc.shuffledSubarray([eu, ...others], { minLength: 3 }),
-    fc.shuffledSubarray(superpeers, { minLength: 3 }),
+    fc.shuffledSubarray(slots, { minLength: 3 }),
   );
   fc.assert(
-    fc.property(shuffled, ([zones, sps]) => template(planZone(view(eu, { zones, superpeers: sps }), laterMs)) === base),
+    fc.property(shuffled, ([zones, some]) => {
+      const plan = planZone(view(eu, { ...base, zones, slots: some, directoryPod: told }), laterMs);
+      return plan.nudge === undefined;
+    }),
   );
+  const faster = { ...eu, spec: { ...eu.spec, epochSeconds: 60 } };
   const changes: [string, ZoneView][] = [
-    ['a peer gone', view(eu, { zones: [eu, others[1]!], superpeers })],
-    ['a superpeer fewer', view(eu, { zones: [eu, ...others], superpeers: superpeers.slice(1) })],
-    ['other epochs', view({ ...eu, spec: { ...eu.spec, epochSeconds: 60 } }, { zones: [eu, ...others], superpeers })],
+    ['a peer gone', view(eu, { ...base, zones: [eu, others[1]!] })],
+    ['a superpeer fewer', view(eu, { ...base, slots: slots.slice(1) })],
+    ['other epochs', view(faster, { ...base, zones: [faster, ...others] })],
   ];
-  for (const [row, changed] of changes) assert.notEqual(template(planZone(changed, laterMs)), base, row);
+  for (const [row, changed] of changes) {
+    const plan = planZone({ ...changed, directoryPod: told }, laterMs);
+    assert.equal(template(plan), template(first), row);
+    assert.notDeepEqual(plan.nudge?.annotations, first.nudge!.annotations, row);
+    assert.ok(plan.nudge, row);
+  }
+  const alone = planZone(view(eu, { ...base, zones: [eu, others[0]!] }), laterMs);
+  assert.notEqual(template(alone), template(first), 'a zone fewer is a root key fewer, which is mounted');
 });
 
 test('planning its own outcome again changes no transition time and no child', () => {
-  const settled = settledView(['eu-mix-0', 'eu-rendezvous-0']);
+  const settled = settledView();
   const first = planZone(settled, laterMs);
-  const again = planZone({ ...settled, zone: { ...settled.zone, status: first.status } }, laterMs + 60_000);
+  const known = { ...settled.zone, status: first.status };
+  const again = planZone({ ...settled, zone: known, zones: [known] }, laterMs + 60_000);
   assert.deepEqual(again, first);
 });

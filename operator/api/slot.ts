@@ -1,0 +1,92 @@
+/**
+ * A NodeSlot: one node of a zone and what becomes of it. The Zone's controller, or the Superpeer's, says what it is to
+ * be; the slot's own controller, in the cluster where the slot is, makes its key, its configuration and its pod.
+ * It says all that this takes, so that a slot may be in another cluster than its Zone. This schema is the only source
+ * of the type, the defaults and the CRD.
+ */
+import { z } from 'zod';
+import { conditionList } from './conditions.ts';
+import {
+  dateTime,
+  duration,
+  generation,
+  keyStates,
+  nodeSelector,
+  type ObjectMeta,
+  type Parsed,
+  parseResource,
+  publicKey,
+  regionName,
+  rules,
+  url,
+  zoneName,
+} from './fields.ts';
+
+const immutable = (field: string) => rules({ rule: 'self == oldSelf', message: `${field} is immutable` });
+
+export const slotRole = () => z.enum(['mix', 'rendezvous', 'superpeer']);
+export type SlotRole = z.infer<ReturnType<typeof slotRole>>;
+
+export const NodeSlotSpec = z.object({
+  zone: zoneName().meta({ description: 'The zone whose node this is.', ...immutable('zone') }),
+  role: slotRole().meta({ description: 'What the node does.', ...immutable('role') }),
+  region: regionName().meta({ description: 'The region of the zone that the node is in.', ...immutable('region') }),
+  nodeSelector: nodeSelector(),
+  directory: z
+    .object({ url: url(), rootKey: publicKey() })
+    .optional()
+    .meta({ description: 'Where the node registers. Until it is known there is no pod.' }),
+  keys: z
+    .object({
+      epochSeconds: z.int().min(60).max(86400).default(900),
+      link: duration('1h', '8760h', '720h', 'How long a link key is in force.'),
+      circuit: duration('1h', '720h', '24h', 'How long a circuit key is in force.'),
+      notBefore: dateTime().optional().meta({ description: 'Keys that were made before this time get successors.' }),
+    })
+    .prefault({})
+    .meta({ description: 'When the node’s keys change.' }),
+  drain: z.boolean().default(false).meta({
+    description: 'The node may drain, and be ended when nothing rides on it. The zone allows it to few at a time.',
+  }),
+  drainDeadlineSeconds: z
+    .int()
+    .min(30)
+    .max(86400)
+    .default(1800)
+    .meta({ description: 'A node that drains is ended after this time whatever rides on it.' }),
+  paused: z.boolean().default(false).meta({ description: 'The operator leaves the children of the slot as they are.' }),
+});
+export type NodeSlotSpec = z.infer<typeof NodeSlotSpec>;
+
+/**
+ * Pending: no pod that is up. Publishing: up, and the directory does not list it yet. Active: it may carry calls.
+ * Draining: it carries those that it has until they have gone. Gone: nothing is left of it.
+ */
+export const slotState = () => z.enum(['Pending', 'Publishing', 'Active', 'Draining', 'Gone']);
+export type SlotState = z.infer<ReturnType<typeof slotState>>;
+
+/** Why a node should drain: it is to be no more, its machine is cordoned, its pod is of an older template, somebody asked. */
+export const drainReason = () => z.enum(['Retired', 'Cordoned', 'Outdated', 'Requested']);
+export type DrainReason = z.infer<ReturnType<typeof drainReason>>;
+
+export const NodeSlotStatus = z.object({
+  observedGeneration: generation(),
+  conditions: conditionList(),
+  state: slotState(),
+  identityKey: publicKey().optional().meta({ description: 'The key under which the directory knows the node.' }),
+  machine: z.string().max(253).optional().meta({ description: 'The Kubernetes node that the pod is on.' }),
+  registered: z.boolean().meta({ description: 'The directory lists the node.' }),
+  drainReason: drainReason().optional(),
+  drainingSince: dateTime().optional(),
+  keys: keyStates().optional().meta({ description: 'The keys of the node that change.' }),
+  drained: z.boolean().meta({ description: 'Nothing rides on the node any more, or its time to drain is over.' }),
+});
+export type NodeSlotStatus = z.infer<typeof NodeSlotStatus>;
+
+export interface NodeSlot {
+  readonly metadata: ObjectMeta;
+  readonly spec: NodeSlotSpec;
+  readonly status: NodeSlotStatus | undefined;
+}
+
+export const parseSlot = (raw: object): Parsed<NodeSlot> => parseResource(raw, NodeSlotSpec, NodeSlotStatus);

@@ -1,0 +1,71 @@
+/** NodeSlot: gather → plan → apply → end → status → finalizer. All that it needs is in the slot: its Zone may be in another cluster. */
+import type { NodeSlot } from '../api/slot.ts';
+import { nodeSlots, pods } from '../kube/types.ts';
+import { finalizer, identitySecretName, type Owner } from '../objects/labels.ts';
+import { keyKinds } from '../plan/key-rotation.ts';
+import { planSlot, type SlotView, slotChangingKeys, slotKey, slotRotation } from '../plan/slot.ts';
+import { Applier } from './apply.ts';
+import { readSlot } from './caches.ts';
+import { type Deps, type Reconcile, settled, valid } from './deps.ts';
+import { listedIn } from './directory.ts';
+import { standingOf } from './keys.ts';
+import { Owners } from './owners.ts';
+
+export function slotController(deps: Deps): Reconcile {
+  const { client, caches, keys, events } = deps;
+  const applier = new Applier(client, caches, 'slot');
+  const owners = new Owners((uid) => {
+    applier.forget(uid);
+    keys.forget(uid);
+  });
+
+  return async (key) => {
+    const raw = caches.slots.get(key);
+    owners.see(key, raw);
+    if (!raw) return settled;
+    const slot = valid(readSlot(raw));
+    const { uid, namespace, deletionTimestamp, finalizers } = slot.metadata;
+    // Held before there is anything to be waited for; whoever is deleted without has had nothing.
+    if (!finalizers?.includes(finalizer)) {
+      if (deletionTimestamp) return settled;
+      await applier.hold(nodeSlots, raw, true);
+    }
+    const plan = planSlot(await gather(deps, slot), Date.now());
+    await applier.apply(uid, plan.apply);
+    if (plan.nudge) await applier.annotatePod(plan.nudge.pod, plan.nudge.annotations);
+    if (plan.endPod) {
+      await client.delete(pods, namespace, plan.endPod.name, plan.endPod.uid);
+      const note = `the pod is ended: ${plan.status.drainReason}`;
+      await events.record({ ...raw, kind: 'NodeSlot' }, 'Normal', 'Ended', 'Drain', note);
+    }
+    await applier.applyStatus(nodeSlots, raw, plan.status);
+    if (!plan.finalizer) await applier.hold(nodeSlots, raw, false);
+    return { requeueAfterMs: plan.requeueAfterMs };
+  };
+}
+
+async function gather({ caches, keys, directories, nodeImage }: Deps, slot: NodeSlot): Promise<SlotView> {
+  const { namespace, name, uid } = slot.metadata;
+  const { zone, directory } = slot.spec;
+  const owner: Owner = { kind: 'NodeSlot', metadata: slot.metadata };
+  const standing = standingOf(slot.status);
+  const leaving = slot.metadata.deletionTimestamp !== undefined;
+  const found = leaving ? { keys: new Map(), problem: undefined } : await keys.ensure(owner, [slotKey(slot)], standing);
+  const now = Date.now();
+  const made = leaving
+    ? []
+    : await keys.rotate(owner, slotChangingKeys(slot), keyKinds.node, slotRotation(slot), standing, now);
+  const pod = caches.pods.get(`${namespace}/${name}-0`);
+  const { nodes } = await directories.read(`${namespace}/${zone}`, zone, directory, standing);
+  return {
+    slot,
+    identityKey: found.keys.get(identitySecretName(name)) ?? slot.status?.identityKey,
+    keyProblem: found.problem,
+    made,
+    statefulSet: caches.statefulSets.ownedBy(uid).find((s) => s.metadata.name === name),
+    pod,
+    machine: pod?.spec?.nodeName ? caches.machines.get(`/${pod.spec.nodeName}`) : undefined,
+    listed: listedIn(nodes, name),
+    nodeImage,
+  };
+}

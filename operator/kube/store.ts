@@ -1,0 +1,89 @@
+/**
+ * Objects by key, and by whatever an index says of them; a look-up takes the time of its answer, not of the store.
+ * Upholds: what is in it is frozen to its depth, since all readers share it.
+ */
+import { controllerOf, type KubeObject, keyOf } from './types.ts';
+
+/** Under which values the object is found. */
+export type Index<T> = (object: T) => readonly string[];
+
+export interface Change<T> {
+  readonly before: T | undefined;
+  readonly after: T | undefined;
+}
+
+const common: Record<string, Index<KubeObject>> = {
+  namespace: ({ metadata }) => (metadata.namespace === undefined ? [] : [metadata.namespace]),
+  owner: (object) => {
+    const owner = controllerOf(object);
+    return owner ? [owner.uid] : [];
+  },
+};
+
+export class Store<T extends KubeObject> {
+  readonly #indexes: Readonly<Record<string, Index<T>>>;
+  /** BOUNDED: by the objects of the scope in the cluster. */
+  readonly #objects = new Map<string, T>();
+  /** Index → value → keys. BOUNDED: as #objects, once for each index. */
+  readonly #keys = new Map<string, Map<string, Set<string>>>();
+
+  constructor(indexes: Readonly<Record<string, Index<T>>>) {
+    this.#indexes = { ...common, ...indexes };
+    for (const name of Object.keys(this.#indexes)) this.#keys.set(name, new Map());
+  }
+
+  get(key: string): T | undefined {
+    return this.#objects.get(key);
+  }
+
+  /** @throws on an index that the store does not have */
+  by(index: string, value: string): T[] {
+    const keys = this.#keys.get(index);
+    if (!keys) throw new Error(`there is no index ${index}`);
+    return Array.from(keys.get(value) ?? [], (key) => this.#objects.get(key)!);
+  }
+
+  values(): IterableIterator<T> {
+    return this.#objects.values();
+  }
+
+  /** @returns undefined when the store has this version already */
+  put(object: T): Change<T> | undefined {
+    const key = keyOf(object);
+    const before = this.#objects.get(key);
+    if (before?.metadata.resourceVersion === object.metadata.resourceVersion) return undefined;
+    freeze(object);
+    this.#objects.set(key, object);
+    this.#move(key, before, object);
+    return { before, after: object };
+  }
+
+  /** @returns undefined when there was none */
+  remove(key: string): Change<T> | undefined {
+    const before = this.#objects.get(key);
+    if (!before) return undefined;
+    this.#objects.delete(key);
+    this.#move(key, before, undefined);
+    return { before, after: undefined };
+  }
+
+  #move(key: string, before: T | undefined, after: T | undefined): void {
+    for (const [name, indexOf] of Object.entries(this.#indexes)) {
+      const keys = this.#keys.get(name)!;
+      for (const value of before ? indexOf(before) : []) {
+        keys.get(value)?.delete(key);
+        if (keys.get(value)?.size === 0) keys.delete(value);
+      }
+      for (const value of after ? indexOf(after) : []) {
+        if (!keys.has(value)) keys.set(value, new Set());
+        keys.get(value)!.add(key);
+      }
+    }
+  }
+}
+
+function freeze(value: unknown): void {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return;
+  Object.freeze(value);
+  for (const part of Object.values(value)) freeze(part);
+}

@@ -1,0 +1,59 @@
+/** Kubernetes objects of one slot: the configuration and the pod of a mix, rendezvous or superpeer. */
+import type { z } from 'zod';
+import { apiVersion } from '../api/fields.ts';
+import type { NodeSlot, NodeSlotSpec } from '../api/slot.ts';
+import type { Manifest } from '../kube/types.ts';
+import { configHash, configMap, type DirectoryAddress, nodeConfig } from './config.ts';
+import { childMetadata, identitySecretName, keysSecretName, type Owner, roleLabels } from './labels.ts';
+import { cellsPort, nodeStatefulSet } from './pod.ts';
+import { seedKey } from './secret.ts';
+
+export interface SlotInput {
+  readonly slot: NodeSlot;
+  readonly identityKey: string;
+  readonly directory: DirectoryAddress;
+  readonly image: string;
+}
+
+export function slotObjects({ slot, identityKey, directory, image }: SlotInput) {
+  const owner: Owner = { kind: 'NodeSlot', metadata: slot.metadata };
+  const id = slot.metadata.name;
+  const { zone, role, nodeSelector } = slot.spec;
+  const config = nodeConfig(role, id, zone, directory);
+  const statefulSet = nodeStatefulSet({
+    owner,
+    zone,
+    role,
+    id,
+    nodeSelector,
+    image,
+    port: cellsPort,
+    keys: [
+      { secret: { name: identitySecretName(id), items: [{ key: seedKey.identity, path: 'identity' }] } },
+      { secret: { name: keysSecretName(id) } },
+    ],
+    configHash: configHash(config, identityKey),
+    // The slot's controller ends the pod when nothing rides on it.
+    updateStrategy: 'OnDelete',
+  });
+  return { configMap: configMap(owner, zone, config), statefulSet };
+}
+
+export type SlotWish = Omit<z.input<typeof NodeSlotSpec>, 'drain'>;
+
+/** The slot itself, as the controller of its Zone or Superpeer wants it: all but the permission to drain, which is given apart. */
+export function slotManifest(owner: Owner, name: string, spec: SlotWish): Manifest & { spec: SlotWish } {
+  return {
+    apiVersion,
+    kind: 'NodeSlot',
+    metadata: childMetadata(owner, name, roleLabels(spec.zone, spec.role)),
+    spec,
+  };
+}
+
+/** The permission to drain, or its withdrawal: the only field that is applied under a manager of its own. */
+export function drainManifest({ metadata: { name, namespace, uid } }: NodeSlot, drain: boolean) {
+  return { apiVersion, kind: 'NodeSlot', metadata: { name, namespace, uid }, spec: { drain } } satisfies Manifest & {
+    spec: object;
+  };
+}

@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import fc from 'fast-check';
+import type { DrainReason, NodeSlot, SlotState } from '../../../../operator/api/slot.ts';
+import { planDrains } from '../../../../operator/plan/drains.ts';
+import { deleted, slot } from '../samples.ts';
+
+const mix = (number: number, drainReason?: DrainReason, drain = false, state: SlotState = 'Active') =>
+  slot(`eu-eu-mix-${number}`, 'mix', { state, ...(drainReason ? { drainReason } : {}) }, { drain });
+const changes = (slots: readonly NodeSlot[], leaving = false) =>
+  planDrains(slots, leaving).map(({ slot: { metadata }, drain }) => `${metadata.name} ${drain}`);
+
+test('of two that would like to drain the more urgent may, then the first by name', () => {
+  assert.deepEqual(changes([mix(0, 'Outdated'), mix(1, 'Cordoned'), mix(2)]), ['eu-eu-mix-1 true']);
+  assert.deepEqual(changes([mix(1, 'Outdated'), mix(0, 'Outdated')]), ['eu-eu-mix-0 true']);
+});
+
+test('nobody else may while one has the permission, until it is Active again without a reason', () => {
+  assert.deepEqual(changes([mix(0, 'Outdated', true, 'Draining'), mix(1, 'Cordoned')]), []);
+  assert.deepEqual(
+    changes([mix(0, undefined, true, 'Pending'), mix(1, 'Outdated')]),
+    [],
+    'its successor is not up yet',
+  );
+  assert.deepEqual(changes([mix(0, undefined, true), mix(1, 'Outdated')]), ['eu-eu-mix-0 false', 'eu-eu-mix-1 true']);
+});
+
+test('one that is down keeps the others from draining, one that is to be no more does not', () => {
+  assert.deepEqual(changes([mix(0, 'Outdated'), mix(1, undefined, false, 'Pending')]), []);
+  const retired = [deleted(mix(1, 'Retired')), deleted(mix(2, 'Retired'))];
+  assert.deepEqual(changes([mix(0), ...retired]), ['eu-eu-mix-1 true'], 'both wait for nobody but each other');
+});
+
+test('roles do not wait for each other', () => {
+  const others = [slot('eu-eu-rendezvous-0', 'rendezvous', { drainReason: 'Outdated' }), slot('eu-sp', 'superpeer')];
+  assert.deepEqual(changes([mix(0, 'Outdated'), ...others]), ['eu-eu-mix-0 true', 'eu-eu-rendezvous-0 true']);
+});
+
+test('of a deleted zone all drain', () => {
+  assert.deepEqual(changes([mix(0, 'Retired'), mix(1, 'Retired', true)], true), ['eu-eu-mix-0 true']);
+});
+
+const anySlot = fc.record({
+  role: fc.constantFrom('mix' as const, 'rendezvous' as const, 'superpeer' as const),
+  state: fc.constantFrom<SlotState>('Pending', 'Publishing', 'Active', 'Draining'),
+  reason: fc.constantFrom<DrainReason | undefined>(undefined, 'Retired', 'Cordoned', 'Outdated', 'Requested'),
+  drain: fc.boolean(),
+});
+
+test('whatever the slots are like, at most one more of a role may drain than could before, and none while one still does', () => {
+  fc.assert(
+    fc.property(fc.array(anySlot, { maxLength: 12 }), (rows) => {
+      const slots = rows.map(({ role, state, reason, drain }, index) => {
+        const made = slot(`eu-${index}`, role, { state, ...(reason ? { drainReason: reason } : {}) }, { drain });
+        return reason === 'Retired' ? deleted(made) : made;
+      });
+      const decided = planDrains(slots, false);
+      const mayNow = (one: NodeSlot) => decided.find(({ slot: s }) => s === one)?.drain ?? one.spec.drain;
+      for (const role of ['mix', 'rendezvous', 'superpeer'] as const) {
+        const of = slots.filter(({ spec }) => spec.role === role);
+        const added = of.filter((one) => mayNow(one) && !one.spec.drain);
+        const kept = of.filter((one) => mayNow(one) && one.spec.drain);
+        assert.ok(added.length <= (kept.length === 0 ? 1 : 0));
+        for (const one of added) {
+          assert.notEqual(one.status!.drainReason, undefined);
+          for (const other of of.filter((o) => o !== one && !o.metadata.deletionTimestamp))
+            assert.equal(other.status!.state, 'Active');
+        }
+      }
+    }),
+  );
+});

@@ -1,0 +1,171 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import type { NodeSlot } from '../../../../operator/api/slot.ts';
+import type { NodeStatefulSet } from '../../../../operator/objects/pod.ts';
+import { planSlot, type SlotPlan, type SlotView } from '../../../../operator/plan/slot.ts';
+import { deleted, key, laterMs, objectsOf, pod, running, slot, timeOf } from '../samples.ts';
+
+const name = 'eu-eu-mix-0';
+const listed = { registered: true, draining: false, empty: undefined, expelled: undefined };
+const empty = { ...listed, draining: true, empty: true };
+const full = { ...listed, draining: true, empty: false };
+
+const bare: SlotView = {
+  slot: { ...slot(name, 'mix'), status: undefined },
+  identityKey: key(name),
+  keyProblem: undefined,
+  made: [],
+  statefulSet: undefined,
+  pod: undefined,
+  machine: undefined,
+  listed: undefined,
+  nodeImage: 'herd.local/node:test',
+};
+
+/** It runs what was planned, is in the consensus, and its status says so. */
+function active(rest: Partial<SlotView> = {}, spec: Partial<NodeSlot['spec']> = {}): SlotView {
+  const statefulSet = running(planSlot(bare, laterMs).apply[1] as NodeStatefulSet);
+  return { ...bare, slot: slot(name, 'mix', {}, spec), statefulSet, pod: pod(name), listed, ...rest };
+}
+
+const cordoned = { ...active().statefulSet!, spec: { unschedulable: true } };
+const retired = (drain = true, status = {}) => deleted(slot(name, 'mix', status, { drain }));
+const ready = (plan: SlotPlan) => {
+  const { status, reason } = plan.status.conditions.find(({ type }) => type === 'Ready')!;
+  return `${status} ${reason}`;
+};
+
+test('a slot has a key at once, and a pod when it knows its directory', () => {
+  const waiting = planSlot(
+    { ...bare, slot: { ...bare.slot, spec: { ...bare.slot.spec, directory: undefined } } },
+    laterMs,
+  );
+  assert.deepEqual([waiting.apply, waiting.status.identityKey], [[], key(name)]);
+  assert.equal(ready(waiting), 'False ZoneNotPublished');
+  assert.deepEqual(objectsOf(planSlot(bare, laterMs)), [`ConfigMap/${name}`, `StatefulSet/${name}`]);
+});
+
+test('a slot goes from Pending over Publishing to Active', () => {
+  const rows: [string, Partial<SlotView>, string, string][] = [
+    ['no pod', { pod: undefined }, 'Pending', 'False NoPod'],
+    [
+      'a pod that is not ready',
+      { pod: pod(name, { ready: false }), listed: 'absent' },
+      'Publishing',
+      'False PodNotReady',
+    ],
+    ['not listed', { listed: { ...listed, registered: false } }, 'Publishing', 'False NotInConsensus'],
+    ['a directory that says nothing', { listed: undefined }, 'Active', 'False NotAsked'],
+    ['listed', {}, 'Active', 'True Ready'],
+  ];
+  for (const [row, rest, state, condition] of rows) {
+    const plan = planSlot(active(rest), laterMs);
+    assert.deepEqual([plan.status.state, ready(plan)], [state, condition], row);
+    assert.equal(plan.endPod, undefined, row);
+  }
+});
+
+test('what makes a slot wish to drain', () => {
+  const rows: [Partial<SlotView>, string | undefined][] = [
+    [{}, undefined],
+    [{ slot: retired(false) }, 'Retired'],
+    [{ machine: cordoned }, 'Cordoned'],
+    [{ pod: pod(name, { revision: 'older' }) }, 'Outdated'],
+    [
+      {
+        slot: {
+          ...slot(name, 'mix'),
+          metadata: { ...slot(name, 'mix').metadata, annotations: { 'herd.network/drain': '' } },
+        },
+      },
+      'Requested',
+    ],
+  ];
+  for (const [rest, reason] of rows) {
+    const plan = planSlot(active(rest), laterMs);
+    assert.equal(plan.status.drainReason, reason);
+    assert.equal(plan.endPod, undefined, 'not without permission');
+  }
+});
+
+test('a template that the StatefulSet’s controller has not seen yet says nothing of the pod', () => {
+  const seen = active({ pod: pod(name, { revision: 'older' }) });
+  const unseen = { ...seen.statefulSet!, metadata: { ...seen.statefulSet!.metadata, generation: 2 } };
+  assert.equal(planSlot({ ...seen, statefulSet: unseen }, laterMs).status.drainReason, undefined);
+});
+
+test('with permission the pod is ended when the directory says that nothing rides on it, or at the deadline', () => {
+  const outdated = pod(name, { revision: 'older' });
+  const at = (rest: Partial<SlotView>, nowMs = laterMs, drainingSince = timeOf(laterMs)) => {
+    const draining = slot(name, 'mix', { drainingSince, drainReason: 'Outdated', state: 'Draining' }, { drain: true });
+    return planSlot(active({ slot: draining, pod: outdated, ...rest }), nowMs);
+  };
+  const first = planSlot(active({ pod: outdated }, { drain: true }), laterMs);
+  assert.deepEqual(
+    [first.status.state, first.status.drainingSince, first.endPod],
+    ['Draining', timeOf(laterMs), undefined],
+  );
+  assert.equal(at({ listed }).endPod, undefined, 'the directory does not say yet that it drains');
+  assert.equal(at({ listed: full }).endPod, undefined);
+  assert.deepEqual(at({ listed: empty }).endPod, { name: `${name}-0`, uid: `uid-${name}-0` });
+  assert.equal(at({ listed: undefined }).endPod, undefined);
+  assert.equal(at({ listed: full }, laterMs + 1_799_000).endPod, undefined);
+  assert.ok(at({ listed: full }, laterMs + 1_800_000).endPod);
+  assert.ok(at({ listed: undefined }, laterMs + 1_800_000).endPod);
+});
+
+test('a pod that neither is ready nor listed carries nothing and is replaced at once; one that is ready may only be forgotten', () => {
+  const unlisted = { ...listed, registered: false };
+  const stuck = active({ pod: pod(name, { revision: 'older', ready: false }), listed: unlisted });
+  assert.ok(planSlot(stuck, laterMs).endPod);
+  assert.equal(planSlot({ ...stuck, pod: pod(name, { revision: 'older' }) }, laterMs).endPod, undefined);
+});
+
+test('a node that somebody asked to drain stays, drained', () => {
+  const annotations = { 'herd.network/drain': 'looking at its disk' };
+  const asked = slot(name, 'mix', { drainingSince: timeOf(laterMs) }, { drain: true });
+  const plan = planSlot(
+    active({ slot: { ...asked, metadata: { ...asked.metadata, annotations } }, listed: empty }),
+    laterMs,
+  );
+  assert.deepEqual([plan.status.state, plan.status.drained, plan.endPod], ['Draining', true, undefined]);
+});
+
+test('a slot that is to be no more drains, leaves the roster, loses its pod and is let go, in this order', () => {
+  const since = { drainingSince: timeOf(laterMs), drainReason: 'Retired' } as const;
+  const steps: [string, Partial<SlotView>, unknown[]][] = [
+    ['it drains', { slot: retired(true, since), listed: full }, ['Draining', false, false, true]],
+    ['nothing rides on it', { slot: retired(true, since), listed: empty }, ['Draining', true, false, true]],
+    [
+      'out of the roster',
+      { slot: retired(true, { ...since, drained: true }), listed: 'absent' },
+      ['Draining', true, true, true],
+    ],
+    [
+      'its pod has ended',
+      { slot: retired(true, { ...since, drained: true }), listed: 'absent', pod: undefined },
+      ['Gone', true, false, false],
+    ],
+  ];
+  for (const [row, rest, expected] of steps) {
+    const { status, endPod, finalizer, apply } = planSlot(active(rest), laterMs);
+    assert.deepEqual([status.state, status.drained, endPod !== undefined, finalizer], expected, row);
+    assert.deepEqual(apply, [], row);
+  }
+});
+
+test('a retired slot waits for nobody when it never had a pod or is forced, and not for ever for a directory that is gone', () => {
+  assert.equal(planSlot({ ...bare, slot: retired(false) }, laterMs).finalizer, false);
+  const forced = retired(false);
+  const force = { ...forced, metadata: { ...forced.metadata, annotations: { 'herd.network/force': 'true' } } };
+  assert.ok(planSlot(active({ slot: force, listed: full }), laterMs).endPod);
+  const alone = active({ slot: retired(false), listed: undefined });
+  assert.equal(planSlot(alone, laterMs + 1_799_000).endPod, undefined);
+  assert.ok(planSlot(alone, laterMs + 1_800_000).endPod);
+});
+
+test('a paused slot is left as it is', () => {
+  const drain = { drain: true, paused: true };
+  const plan = planSlot(active({ slot: slot(name, 'mix', {}, drain), machine: cordoned, listed: empty }), laterMs);
+  assert.deepEqual([plan.apply, plan.endPod], [[], undefined]);
+});
