@@ -7,6 +7,7 @@ import { eventually } from './control-plane.ts';
 const plurals: Record<string, string> = {
   ClusterRole: 'clusterroles',
   ClusterRoleBinding: 'clusterrolebindings',
+  ConfigMap: 'configmaps',
   CustomResourceDefinition: 'customresourcedefinitions',
   Deployment: 'deployments',
   Namespace: 'namespaces',
@@ -14,6 +15,7 @@ const plurals: Record<string, string> = {
   NodeSlot: 'nodeslots',
   Role: 'roles',
   RoleBinding: 'rolebindings',
+  Secret: 'secrets',
   ServiceAccount: 'serviceaccounts',
   Superpeer: 'superpeers',
   Zone: 'zones',

@@ -1,0 +1,51 @@
+/** Plays the directories of a namespace: they serve what their ConfigMaps say and list the nodes whose pods are ready. */
+import { envelope } from '../../../nodes/config/consensus.ts';
+import { Identity } from '../../../nodes/crypto/keys.ts';
+import type { ManagerOptions } from '../../../operator/controllers/manager.ts';
+import * as kube from '../../../operator/kube/types.ts';
+import type { DirectoryConfig, RosterEntry } from '../../../operator/objects/config.ts';
+import { rootSecretName } from '../../../operator/objects/labels.ts';
+import { certified } from '../../unit/nodes/support/certified.ts';
+import { isReady } from './kubelet.ts';
+import type { Mirror } from './mirror.ts';
+
+export function directoriesIn(mirror: Mirror, namespace: string): ManagerOptions['askDirectory'] {
+  /** A directory keeps its key while it runs, whatever becomes of the Secret. BOUNDED: by the zones of the world. */
+  const roots = new Map<string, Identity>();
+  const runs = (id: string) => {
+    const pod = mirror.get(kube.pods, namespace, `${id}-0`);
+    return pod !== undefined && isReady(pod);
+  };
+  const configOf = (zone: string): DirectoryConfig | undefined =>
+    mirror
+      .all(kube.configMaps, namespace)
+      .map((map) => JSON.parse(map.data?.['node.json'] ?? '{}') as DirectoryConfig)
+      .find((config) => config.role === 'directory' && config.zones.some((z) => z.zone === zone) && runs(config.id));
+  const rootOf = (zone: string): Identity => {
+    const secret = mirror.get(kube.secrets, namespace, rootSecretName(zone)) as { data?: { root: string } } | undefined;
+    const seed = secret?.data && Buffer.from(Buffer.from(secret.data.root, 'base64').toString(), 'base64');
+    if (seed) roots.set(zone, new Identity(seed));
+    return roots.get(zone)!;
+  };
+  return async (url) => {
+    const [, zone, what] = /\/v1\/zones\/([^/]+)\/(view|nodes)$/.exec(url)! as unknown as [string, string, string];
+    const config = configOf(zone);
+    if (!config) throw new Error('the directory answers 503');
+    const { roster } = config.zones.find((z) => z.zone === zone)!;
+    if (what === 'view') {
+      const validUntil = new Date(Date.now() + 60_000).toISOString();
+      const nodes = roster.filter(({ id }) => runs(id)).map(({ id }) => ({ id }));
+      const consensus = JSON.stringify({ zone, epoch: 7, validUntil, nodes });
+      return { own: envelope(certified(rootOf(zone), zone, consensus)), peers: [] };
+    }
+    const nodes = roster.map(listed);
+    return certified(rootOf(zone), zone, JSON.stringify({ zone, issuedAt: Date.now(), nodes }), 'herd-nodes-v1');
+  };
+
+  /** Nothing ever rides on a played node. */
+  function listed(entry: RosterEntry) {
+    const { id, role } = entry;
+    const draining = entry.draining === true;
+    return { id, role, boot: 1, registered: runs(id), draining, ...(draining ? { empty: true } : {}), expelled: null };
+  }
+}
