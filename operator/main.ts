@@ -6,6 +6,7 @@
  */
 import { once } from 'node:events';
 import { readConfig } from './config.ts';
+import { statusesWithKeys } from './controllers/caches.ts';
 import { directoryOverHttp } from './controllers/directory.ts';
 import { controllers, Manager } from './controllers/manager.ts';
 import { sleep } from './kube/backoff.ts';
@@ -14,11 +15,15 @@ import { fromKubeconfig, inCluster } from './kube/cluster.ts';
 import { messageOf } from './kube/errors.ts';
 import { Elector } from './kube/lease.ts';
 import { createMetrics } from './metrics.ts';
+import { firstExpiries } from './plan/key-rotation.ts';
 import { serveHealth } from './server.ts';
 
 /** Reconciles that run get so long to end, events so long to be told; the pod is given 30 s in all. */
 const drainMs = 20_000;
 const flushMs = 3_000;
+
+/** Keys live for hours: to look at thousands of statuses more often would be idle work. */
+const keysMs = 30_000;
 
 const log = (level: 'error' | 'info', message: string, fields: Record<string, unknown> = {}) =>
   process.stdout.write(`${JSON.stringify({ time: new Date().toISOString(), level, message, ...fields })}\n`);
@@ -92,6 +97,11 @@ async function main(): Promise<number> {
       }
     };
     setInterval(update, 1_000).unref();
+    const keys = () => {
+      for (const [kind, seconds] of firstExpiries(statusesWithKeys(manager.caches)))
+        metrics.keyExpiry.set({ kind }, seconds);
+    };
+    setInterval(keys, keysMs).unref();
   }
 }
 

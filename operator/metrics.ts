@@ -58,6 +58,12 @@ export function createMetrics() {
       labelNames: ['resource'] as const,
       registers,
     }),
+    keyExpiry: new Gauge({
+      name: 'herd_operator_key_expiry_timestamp_seconds',
+      help: 'When the first key of a kind, of all nodes or directories, is due to be succeeded.',
+      labelNames: ['kind'] as const,
+      registers,
+    }),
     leader: new Gauge({
       name: 'herd_operator_leader',
       help: 'Whether this instance holds the lease.',

@@ -162,9 +162,7 @@ export const ZoneSpec = z.object({
         .object({
           zone: zoneName().meta({ description: 'Name of a Zone in this namespace, or of another provider’s.' }),
           url: url().optional().meta({ description: 'The other provider’s directory.' }),
-          rootKey: publicKey()
-            .optional()
-            .meta({ description: 'The key that signs the other provider’s consensus, told by the provider.' }),
+          rootKey: publicKey().optional().meta({ description: 'The zone’s root key, told by the provider.' }),
         })
         .meta(rules({ rule: 'has(self.url) == has(self.rootKey)', message: 'url and rootKey go together' })),
     )
@@ -188,7 +186,9 @@ const count = () =>
 export const ZoneStatus = z.object({
   observedGeneration: generation(),
   conditions: conditionList(),
-  rootKey: publicKey().optional().meta({ description: 'The key that signs this zone’s consensus.' }),
+  rootKey: publicKey()
+    .optional()
+    .meta({ description: 'The key by which what this zone’s directory says is verified.' }),
   directoryURL: z.string().max(256).optional(),
   epoch: generation().optional().meta({ description: 'Epoch of the consensus that the operator last verified.' }),
   mixesReady: count(),

@@ -44,6 +44,10 @@ export class Cache<T extends KubeObject> {
     return undefined;
   }
 
+  all(): T[] {
+    return this.#reflectors.flatMap((r) => [...r.store.values()]);
+  }
+
   inNamespace(namespace: string): T[] {
     return this.by('namespace', namespace);
   }

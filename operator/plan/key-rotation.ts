@@ -71,6 +71,23 @@ export function keyStatesOf(made: readonly MadeKey[], { lifetimeMs }: RotationTi
     .sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
+/** When the first of all newest keys of a kind is due, seconds since 1970, by kind: what statuses tell. */
+export function firstExpiries(
+  statuses: Iterable<{ readonly keys?: readonly KeyState[] | undefined }>,
+): Map<string, number> {
+  const first = new Map<string, number>();
+  for (const { keys = [] } of statuses) {
+    const newest = new Map<string, { readonly number: number; readonly expires: string }>();
+    for (const { name, expires } of keys) {
+      const [kind, number] = name.split('-') as [string, string];
+      if (Number(number) > (newest.get(kind)?.number ?? -1)) newest.set(kind, { number: Number(number), expires });
+    }
+    for (const [kind, { expires }] of newest)
+      first.set(kind, Math.min(first.get(kind) ?? Number.POSITIVE_INFINITY, Date.parse(expires) / 1000));
+  }
+  return first;
+}
+
 /** The same for the same keys: what a pod should have as files by now. */
 export const keyNames = (made: readonly MadeKey[]): string =>
   made

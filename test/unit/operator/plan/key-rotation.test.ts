@@ -2,7 +2,13 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
 import { durationMs } from '../../../../operator/api/fields.ts';
-import { keyKinds, type MadeKey, planRotation, type RotationTimes } from '../../../../operator/plan/key-rotation.ts';
+import {
+  firstExpiries,
+  keyKinds,
+  type MadeKey,
+  planRotation,
+  type RotationTimes,
+} from '../../../../operator/plan/key-rotation.ts';
 import { bornMs } from '../samples.ts';
 
 const epochMs = 900_000;
@@ -82,4 +88,20 @@ test('durations are read as the schema’s pattern has them', () => {
     ['1h2m3s', 3_723_000],
   ] as const)
     assert.equal(durationMs(text), ms);
+});
+
+test('the first key to be due is the newest of some node, not one that has a successor', () => {
+  const state = (name: string, expires: string) => ({ name, made: '2026-01-01T00:00:00Z', expires });
+  const first = firstExpiries([
+    { keys: [state('link-9', '2026-01-02T00:00:00Z'), state('link-10', '2026-02-02T00:00:00Z')] },
+    { keys: [state('link-1', '2026-02-01T00:00:00Z'), state('circuit-1', '2026-01-03T00:00:00Z')] },
+    {},
+  ]);
+  assert.deepEqual(
+    [...first],
+    [
+      ['link', Date.parse('2026-02-01T00:00:00Z') / 1000],
+      ['circuit', Date.parse('2026-01-03T00:00:00Z') / 1000],
+    ],
+  );
 });
