@@ -38,7 +38,7 @@ export function standingOf(status: { readonly conditions: readonly Condition[] }
 }
 
 /** How long a looked-up public key is believed, at most: a Secret that someone deleted comes back after that. */
-const believedMs: Record<Standing, number> = { new: 60_000, settled: 24 * 3_600_000, unsettled: 60_000 };
+const believedMs: Record<Standing, number> = { new: 300_000, settled: 24 * 3_600_000, unsettled: 300_000 };
 
 interface Belief {
   readonly atMs: number;
