@@ -22,10 +22,10 @@ export interface Permission {
 export interface Gate {
   /** The API server as this operator sees it. */
   readonly cluster: Cluster;
-  /** Mutating requests that succeeded so far. */
-  mutations(): number;
-  /** Dies at the nth mutating request that succeeds from now on. */
-  dieAt(nth: number): void;
+  /** Mutating requests that succeeded so far, as method and resource: PATCH herd.network/zones/status. */
+  readonly mutations: readonly string[];
+  /** Dies at the nth such request that succeeds from now on. */
+  dieAt(mutation: string, nth: number): void;
   /** From now on what changes something is done but its answer is lost, the first time that it is asked. */
   loseAnswers(): void;
   readonly died: Promise<void>;
@@ -42,8 +42,9 @@ export interface GateOptions {
 export async function startGate(target: Cluster, { onRequest, watchLists }: GateOptions): Promise<Gate> {
   const upstream = new Agent({ connect: { ...target.tls } });
   const death = Promise.withResolvers<void>();
-  let mutations = 0;
-  let fatal = Number.POSITIVE_INFINITY;
+  /** BOUNDED: by what one operator asks for in one test. */
+  const mutations: string[] = [];
+  let fatal: { mutation: string; left: number } | undefined;
   let dead = false;
   /** Requests whose answers were lost. BOUNDED: by what one operator asks for in one test. */
   let lost: Set<string> | undefined;
@@ -58,9 +59,9 @@ export async function startGate(target: Cluster, { onRequest, watchLists }: Gate
       tls: {},
       headers: target.headers,
     },
-    mutations: () => mutations,
-    dieAt: (nth) => {
-      fatal = mutations + nth;
+    mutations,
+    dieAt: (mutation, nth) => {
+      fatal = { mutation, left: nth };
     },
     loseAnswers: () => {
       lost = new Set();
@@ -75,16 +76,21 @@ export async function startGate(target: Cluster, { onRequest, watchLists }: Gate
   async function handle(request: IncomingMessage, response: ServerResponse) {
     if (!watchLists && request.url!.includes('sendInitialEvents=')) return void response.writeHead(422).end('{}');
     const answer = await forward(request, response);
-    onRequest(permissionsOf(request.method!, request.url!, answer.statusCode));
+    const permissions = permissionsOf(request.method!, request.url!, answer.statusCode);
+    onRequest(permissions);
     if (request.method === 'GET') {
       response.writeHead(answer.statusCode, headersOf(answer)).flushHeaders();
       return pipeline(answer.body, response);
     }
     const body = await answer.body.text();
-    if (answer.statusCode < 300) mutations++;
-    if (mutations >= fatal) die();
+    if (answer.statusCode < 300) done(`${request.method} ${permissions[0]!.group}/${permissions[0]!.resource}`);
     if (dead || loses(`${request.method} ${request.url}`)) return response.destroy();
     response.writeHead(answer.statusCode, headersOf(answer)).end(body);
+  }
+
+  function done(mutation: string) {
+    mutations.push(mutation);
+    if (mutation === fatal?.mutation && --fatal.left === 0) die();
   }
 
   function loses(what: string): boolean {

@@ -10,8 +10,8 @@ export interface Walked {
   /** After each list of what is there before. */
   readonly before: readonly Normal[];
   readonly end: Normal;
-  /** What the operator asked for on the path, and got. */
-  readonly mutations: number;
+  /** What the operator changed on the path, in the order in which it was done. */
+  readonly mutations: readonly string[];
 }
 
 /** An operator that has something to do looks every two seconds or a little later, so longer than that is peace. */
@@ -28,10 +28,10 @@ export async function undisturbed(stage: Stage, path: Path): Promise<Walked> {
       before.push(await rest(world, () => observed(world), `what is there before ${path.what}`));
     }
     if (path.image) ({ gate } = await world.startOperator(path.image));
-    const mutations = gate.mutations();
+    const from = gate.mutations.length;
     await path.walk(world);
     const end = await rest(world, () => path.through(world), path.what);
-    return { before, end, mutations: gate.mutations() - mutations };
+    return { before, end, mutations: gate.mutations.slice(from) };
   } finally {
     await world.stopOperator();
   }
