@@ -42,6 +42,7 @@ suite('the Zone and Superpeer API', { skip }, () => {
       chaff: { cellsPerTick: 2 },
       drainDeadlineSeconds: 1800,
       epochSeconds: 900,
+      keyLifetimes: { circuit: '24h', link: '720h', signing: '168h' },
       peers: [],
       paused: false,
     });

@@ -58,7 +58,7 @@ function deathsOf(mutations: readonly string[]): Death[] {
 
 /** @returns whether it died: a path may take fewer requests than undisturbed, as when two changes are told in one */
 async function crashed(stage: Stage, path: Path, { mutation, nth }: Death, expected: Walked): Promise<boolean> {
-  const what = `${path.what}, dead after ${mutation}, the ${nth}th`;
+  const what = `${path.what}, dead after number ${nth} of ${mutation}`;
   const world = await stage.newWorld();
   try {
     const operator = await bringTo(world, path, expected);
