@@ -62,7 +62,7 @@ export function herdObjects(regions: Regions): object[] {
       provider,
       jurisdiction,
       regions: [{ name: regions.get(name) }],
-      directory: directoryOf ? { zoneRef: directoryOf } : { replicas: 1 },
+      directory: directoryOf ? { zoneRef: directoryOf } : {},
       // The paper's rows are G.711.
       profile: 'A',
       // With one mix and one rendezvous to a zone its client has no other to go to: whatever drains waits in vain.

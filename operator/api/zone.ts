@@ -71,27 +71,24 @@ export const ZoneSpec = z.object({
     }),
   directory: z
     .object({
-      replicas: z.int().min(1).max(1).optional().meta({ description: 'The zone runs its own directory.' }),
-      zoneRef: zoneName().optional().meta({ description: 'The zone whose directory also serves this one.' }),
+      zoneRef: zoneName()
+        .optional()
+        .meta({
+          description:
+            'The zone of the same provider whose directory also serves this one. If absent, it runs its own.',
+        }),
       externalURL: url()
         .optional()
         .meta({ description: 'Where the own directory is reached from outside of the cluster, if it is.' }),
     })
-    .default({ replicas: 1 })
+    .prefault({})
     .meta({
-      description:
-        'Either replicas (an own directory) or zoneRef (the directory of another zone of the same provider).',
-      ...rules(
-        {
-          rule: 'has(self.replicas) != has(self.zoneRef)',
-          message: 'exactly one of replicas and zoneRef must be set',
-        },
-        {
-          rule: '!has(self.externalURL) || has(self.replicas)',
-          message: 'externalURL is of an own directory',
-          fieldPath: '.externalURL',
-        },
-      ),
+      description: 'Who signs what the zone consists of.',
+      ...rules({
+        rule: '!has(self.externalURL) || !has(self.zoneRef)',
+        message: 'externalURL is of an own directory',
+        fieldPath: '.externalURL',
+      }),
     }),
   profile: z.enum(['A', 'B']).default('B').meta({ description: 'Cell profile: A carries G.711, B carries Opus.' }),
   clientsPerChannel: z

@@ -92,6 +92,7 @@ export function planSlot(view: SlotView, nowMs: number): SlotPlan {
   const gone = isGone(view, drain);
   const state = gone ? 'Gone' : stateOf(view, drain);
   const findings = judge(view, state);
+  const settled = findings.every(isTrue) && drain.reason === undefined;
   const paused = slot.spec.paused && !isLeaving(slot);
   return {
     apply: objects && !paused && !isLeaving(slot) ? [objects.configMap, objects.statefulSet] : [],
@@ -110,7 +111,7 @@ export function planSlot(view: SlotView, nowMs: number): SlotPlan {
       keys: keyStatesOf(view.made, slotRotation(slot)),
       drained: drain.done,
     },
-    requeueAfterMs: state === 'Active' && !drain.reason ? pollMs : pollUnsettledMs,
+    requeueAfterMs: settled ? pollMs : pollUnsettledMs,
   };
 }
 

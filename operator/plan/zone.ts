@@ -150,6 +150,9 @@ const rolesOf = (zone: Zone): Role[] =>
   hosts(zone) ? ['directory', 'mix', 'rendezvous', 'superpeer'] : ['mix', 'rendezvous', 'superpeer'];
 const serviceOf = (zone: Zone): Manifest[] => (hosts(zone) ? [directoryService(zone)] : []);
 
+/** By name: of one zone there may be two readings, before and after a change. */
+const isSame = (a: Zone, b: Zone) => a.metadata.name === b.metadata.name;
+
 const byName = (a: { metadata: { name: string } }, b: { metadata: { name: string } }) =>
   a.metadata.name < b.metadata.name ? -1 : 1;
 
@@ -240,7 +243,7 @@ function findPeers(view: ZoneView, of: Zone = view.zone): Peers {
   const silent: string[] = [];
   for (const { zone: name, url, rootKey } of of.spec.peers) {
     const peer = view.zones.find((z) => z.metadata.name === name);
-    const address = peer === view.zone ? publish(view).address : addressIn(peer?.status);
+    const address = peer?.metadata.name === view.zone.metadata.name ? publish(view).address : addressIn(peer?.status);
     if (url !== undefined && rootKey !== undefined) resolved.push({ zone: name, url, rootKey });
     else if (!peer || isLeaving(peer)) missing.push(name);
     else if (address) resolved.push({ zone: name, ...address });
@@ -262,7 +265,7 @@ interface OwnDirectory {
 function planDirectory(view: ZoneView): OwnDirectory {
   const { zone, nodeImage: image } = view;
   const served = servedBy(view).flatMap((other) => {
-    const rootKey = other === zone ? publish(view).rootKey : other.status?.rootKey;
+    const rootKey = isSame(other, zone) ? publish(view).rootKey : other.status?.rootKey;
     return rootKey ? [{ entry: servedZone(view, other), rootKey }] : [];
   });
   return directoryObjects({
@@ -277,7 +280,7 @@ function planDirectory(view: ZoneView): OwnDirectory {
 /** Those that are leaving too: their clients are told by it that they drain. */
 function servedBy({ zone, zones }: ZoneView): Zone[] {
   return zones
-    .filter((z) => z === zone || (hostOf(z) === zone.metadata.name && z.spec.provider === zone.spec.provider))
+    .filter((z) => isSame(z, zone) || (hostOf(z) === zone.metadata.name && z.spec.provider === zone.spec.provider))
     .sort(byName);
 }
 
@@ -334,7 +337,7 @@ function nudge(view: ZoneView, own: OwnDirectory | undefined): ZonePlan['nudge']
   const { directoryPod: pod, zone, made } = view;
   if (!pod || !own || pod.metadata.deletionTimestamp) return undefined;
   const keysOf = (other: Zone) =>
-    other === zone ? keyNames(made) : (other.status?.keys ?? []).map(({ name }) => name).join(' ');
+    isSame(other, zone) ? keyNames(made) : (other.status?.keys ?? []).map(({ name }) => name).join(' ');
   const keys = servedBy(view).map((other) => `${other.metadata.name}: ${keysOf(other)}`);
   const annotations = { [configHashAnnotation]: own.podHash, [keysAnnotation]: keys.join('; ') };
   const told = Object.entries(annotations).every(([name, value]) => pod.metadata.annotations?.[name] === value);

@@ -33,7 +33,7 @@ suite('the Zone and Superpeer API', { skip }, () => {
       provider: 'north',
       jurisdiction: 'EU',
       regions: [{ name: 'small', mixes: { replicas: 1 }, rendezvous: { replicas: 1 } }],
-      directory: { replicas: 1 },
+      directory: {},
       profile: 'B',
       clientsPerChannel: 20,
       attachmentsPerClient: 3,

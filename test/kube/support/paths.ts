@@ -77,7 +77,7 @@ export const paths: readonly Path[] = [
   },
   {
     what: 'a zone gives up its directory for that of another zone',
-    before: [[...base, zone('sa', { directory: { replicas: 1 } })]],
+    before: [[...base, zone('sa')]],
     walk: applied(zone('sa', { directory: { zoneRef: 'eu' } })),
     through: all(ready, says('sa', 'Ready=True'), gone(kube.services, 'sa-directory')),
   },

@@ -64,7 +64,7 @@ test('a slot for each node of each region, and a directory in the first', () => 
 
 test('an own directory with an external URL publishes that', () => {
   const externalURL = 'https://directory.example.net';
-  const plan = planZone(view(zone('eu', { directory: { replicas: 1, externalURL } })), laterMs);
+  const plan = planZone(view(zone('eu', { directory: { externalURL } })), laterMs);
   assert.equal(plan.status.directoryURL, externalURL);
 });
 
