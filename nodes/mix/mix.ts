@@ -51,7 +51,7 @@ import {
 import { Allocation, type Line, type Party } from './allocation.ts';
 import { Auditor, type BadRound, type Guilt, Jury, type Verdict } from './audit.ts';
 import { Attachment, Channel, CLIENT_SILENCE_US } from './channel.ts';
-import { Session } from './session.ts';
+import { type Circuit, Session } from './session.ts';
 
 /**
  * An entry mix: takes its channels' rounds from the superpeers, cancels the clients' keystreams, passes the speaker's
@@ -70,9 +70,9 @@ const ATTACH_PER_TICK_MAX = 16;
 const ENDED_MAX = 16_384;
 const ENDED_AGAIN_US = SECOND_US;
 /**
- * A half-circuit to a rendezvous that drains stands beside another one for so long, whether a call is on it or not: the
- * news takes 8 s to the farthest end of a call (5 s between directories, 3 s to their nodes), and the call a few round
- * trips to find its new way.
+ * A half-circuit that is spare, most of all because its rendezvous drains, stands for so long beside the other one of its
+ * attachment, whether a call is on it or not: the news takes 8 s to the farthest end of a call (5 s between directories,
+ * 3 s to their nodes), and the call a few round trips to find its new way.
  */
 const CIRCUIT_OVERLAP_US = 12 * SECOND_US;
 /** A round's sequence numbers come as 7 bits: what is further off than this is not the number of this client. */
@@ -552,19 +552,23 @@ export class Mix implements Machine {
     this.#circuits.set(`${rendezvousTag}/${id}`, { session, number });
   }
 
-  /** Ends half-circuits to a rendezvous that drains, where the attachment has one to another rendezvous. */
-  #endDraining(now: Micros, session: Session): void {
-    if (this.#drainsSince.size === 0) return;
+  /** Ends half-circuits that are spare, when whatever is on them has had the time to go. */
+  #endSpare(now: Micros, session: Session): void {
     for (const [number, circuit] of session.circuits.entries()) {
-      const drainsSince = circuit && this.#drainsSince.get(circuit.rendezvousTag);
       const other = session.circuits[(number + ATTACHMENTS_MAX) % CIRCUITS_MAX];
-      if (!circuit || drainsSince === undefined || !other?.stands) continue;
-      if (this.#drainsSince.has(other.rendezvousTag)) continue;
-      if (now - Math.max(drainsSince, other.madeAt, circuit.madeAt) <= CIRCUIT_OVERLAP_US) continue;
+      if (!circuit?.stands || !other?.stands || now - this.#spareSince(circuit, other) <= CIRCUIT_OVERLAP_US) continue;
       this.#destroy(circuit);
       session.circuits[number] = undefined;
       session.announce();
     }
+  }
+
+  /** From when on there is a newer one to the same rendezvous, or one that stays while this one's drains; Infinity if not. */
+  #spareSince(circuit: Circuit, other: Circuit): Micros {
+    if (circuit.rendezvousTag === other.rendezvousTag) return other.madeAt > circuit.madeAt ? other.madeAt : Infinity;
+    if (this.#drainsSince.has(other.rendezvousTag)) return Infinity;
+    const drainsSince = this.#drainsSince.get(circuit.rendezvousTag) ?? Infinity;
+    return Math.max(drainsSince, other.madeAt, circuit.madeAt);
   }
 
   #destroy({ rendezvousTag, id, stands }: { rendezvousTag: string; id: number; stands: boolean }): void {
@@ -951,7 +955,7 @@ export class Mix implements Machine {
     }
     this.#tellEnded(now);
     for (const session of this.#sessions.values()) {
-      this.#endDraining(now, session);
+      this.#endSpare(now, session);
       for (const attachment of session.attachments) {
         if (attachment && now - attachment.heardAt > CLIENT_SILENCE_US) this.#detach(now, attachment);
       }
