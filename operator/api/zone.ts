@@ -71,12 +71,9 @@ export const ZoneSpec = z.object({
     }),
   directory: z
     .object({
-      zoneRef: zoneName()
-        .optional()
-        .meta({
-          description:
-            'The zone of the same provider whose directory also serves this one. If absent, it runs its own.',
-        }),
+      zoneRef: zoneName().optional().meta({
+        description: 'The zone of the same provider whose directory also serves this one. If absent, it runs its own.',
+      }),
       externalURL: url()
         .optional()
         .meta({ description: 'Where the own directory is reached from outside of the cluster, if it is.' }),
