@@ -131,9 +131,8 @@ function build({ slot, identityKey, nodeImage: image }: SlotView) {
 function nudge({ pod, made }: SlotView): SlotPlan['nudge'] {
   const names = keyNames(made);
   if (!pod || pod.metadata.deletionTimestamp || pod.metadata.annotations?.[keysAnnotation] === names) return undefined;
-  // One that has begun with these keys knows them.
-  const born = Date.parse(pod.metadata.creationTimestamp);
-  if (!pod.metadata.annotations?.[keysAnnotation] && made.every(({ madeMs }) => madeMs < born)) return undefined;
+  // The first keys are made before the pod.
+  if (!pod.metadata.annotations?.[keysAnnotation] && made.every(({ number }) => number === 1)) return undefined;
   return { pod, annotations: { [keysAnnotation]: names } };
 }
 

@@ -4,7 +4,7 @@
  * it has settled), what then happens, and how one sees that the operator is through.
  */
 import * as kube from '../../../operator/kube/types.ts';
-import { identitySecretName, rootSecretName } from '../../../operator/objects/labels.ts';
+import { identitySecretName, rootSecretName, rotateAnnotation } from '../../../operator/objects/labels.ts';
 import { superpeer, zone } from './samples.ts';
 import type { World } from './world.ts';
 
@@ -134,6 +134,21 @@ export const paths: readonly Path[] = [
     before: [base, [foreign('Secret', identitySecretName('eu-eu-mix-1')), twoMixes]],
     walk: deleted(kube.secrets, identitySecretName('eu-eu-mix-1')),
     through: ready,
+  },
+  {
+    what: 'keys are changed on demand',
+    before: [base],
+    walk: (world) => {
+      const { metadata, ...rest } = zone('eu');
+      const annotations = { [rotateAnnotation]: new Date().toISOString() };
+      return world.apply({ ...rest, metadata: { ...metadata, annotations } });
+    },
+    through: all(ready, (world) =>
+      [world.get(kube.zones, 'eu'), ...world.mirror.all(kube.nodeSlots, world.namespace)].every((owner) => {
+        const keys = (owner?.status as { keys?: { name: string }[] } | undefined)?.keys ?? [];
+        return keys.filter(({ name }) => name.endsWith('-2')).length === keys.length / 2;
+      }),
+    ),
   },
   {
     what: 'a StatefulSet is deleted by somebody',
