@@ -1,4 +1,5 @@
-import { type Consensus, type ConsensusChannel, type ConsensusNode, keyAt } from '../config/consensus.ts';
+import { type Consensus, type ConsensusNode, keyAt } from '../config/consensus.ts';
+
 import { staying } from '../config/contact.ts';
 import type { DropCounters } from '../core/drop.ts';
 import { draw, drawBelow, type Entropy } from '../core/machine.ts';
@@ -95,7 +96,6 @@ type State =
 interface PlaceChoice {
   readonly channel: number;
   readonly via: ConsensusNode;
-  readonly standby: boolean;
 }
 
 interface Keys {
@@ -290,20 +290,21 @@ export class Attachments {
     const { tag } = this.mix;
     const used = new Set(this.#states.map((state) => (state.kind === 'waiting' ? '' : state.place.via.tag)));
     if (channels.length === 0 && params.directClients > 0) {
-      return used.has(tag) ? [] : [{ channel: 0, via: this.mix, standby: false }];
+      return used.has(tag) ? [] : [{ channel: 0, via: this.mix }];
     }
     const ours = channels.filter(
       ({ mix, standby, superpeer }) => !used.has(superpeer.tag) && (mix.tag === tag || standby?.tag === tag),
     );
     const alive = ours.filter(({ superpeer }) => superpeer.tag !== this.#failed);
     const open = (alive.length > 0 ? alive : ours).filter(({ superpeer }) => !superpeer.draining);
-    return (open.length > 0 || this.attached > 0 ? open : ours).map(
-      ({ id, mix, superpeer }: ConsensusChannel): PlaceChoice => ({
-        channel: id,
-        via: superpeer,
-        standby: mix.tag !== tag,
-      }),
-    );
+    const choices = open.length > 0 || this.attached > 0 ? open : ours;
+    return choices.map(({ id, superpeer }): PlaceChoice => ({ channel: id, via: superpeer }));
+  }
+
+  /** Whether our mix stands by for that channel now: its own mix may have gone since it was chosen. */
+  #standsBy(channel: number): boolean {
+    const listed = this.#options.consensus().channels.find(({ id }) => id === channel);
+    return listed !== undefined && listed.mix.tag !== this.mix.tag;
   }
 
   #link(now: Micros, number: number): void {
@@ -383,7 +384,7 @@ export class Attachments {
     const payload = Buffer.concat([this.#session, head, Buffer.from(rendezvous.tag, 'hex'), firstBytes, c1]);
     const a1 = mix.write(payload, draw(this.#options.entropy, KEY_BYTES))!;
     outbox.bytes.writeUInt32BE(MESSAGE_KIND.attach * 0x100_0000 + place.channel, offset);
-    outbox.bytes[offset + 1] = place.standby ? 1 : 0;
+    outbox.bytes[offset + 1] = this.#standsBy(place.channel) ? 1 : 0;
     a1.copy(outbox.bytes, offset + 4);
     links.send(link, outbox, 4 + A1_BYTES);
     return { mix, circuit, rendezvousTag: rendezvous.tag, first };

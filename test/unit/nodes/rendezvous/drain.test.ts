@@ -82,3 +82,19 @@ test('clients stay with the only rendezvous, though it drains, and call over it'
   assert.equal(circuitsOf(network, 'eu-rendezvous-1'), 2);
   assertTalk(network, caller, callee);
 });
+
+test('half-circuits are made over a channel whose mix has gone for good since, and the standby one is its own now', () => {
+  const params = { attachmentsPerClient: 1 };
+  const network = new Network('own now', [{ name: 'eu', mixes: 2, rendezvous: 2, superpeers: 2, params }]);
+  const client = network.addClient('eu', [1]);
+  assert(network.attach());
+  network.kill('eu-mix-1');
+  assert(network.run(20, () => network.mix('eu', 2).machine.clients() === 1));
+  network.run(5);
+  network.moveChannels(undefined, () => 2);
+  const id = IDS.find((candidate) => network.nodes.has(candidate) && circuitsOf(network, candidate) > 0)!;
+  network.announce(id, { draining: true });
+  const other = IDS.find((candidate) => network.nodes.has(candidate) && candidate !== id)!;
+  assert(network.run(10, () => circuitsOf(network, other) === 1));
+  assert.equal(client.machine.attachments, 1);
+});
