@@ -1,6 +1,6 @@
 /** NodeSlot: gather → plan → apply → end → status → finalizer. All that it needs is in the slot: its Zone may be in another cluster. */
 import type { NodeSlot } from '../api/slot.ts';
-import { nodeSlots, pods } from '../kube/types.ts';
+import { type KubeObject, nodeSlots, pods, type Resource, statefulSets } from '../kube/types.ts';
 import { finalizer, identitySecretName, type Owner } from '../objects/labels.ts';
 import { keyKinds } from '../plan/key-rotation.ts';
 import { planSlot, type SlotView, slotChangingKeys, slotKey, slotRotation } from '../plan/slot.ts';
@@ -10,6 +10,8 @@ import { type Deps, type Reconcile, settled, valid } from './deps.ts';
 import { listedIn } from './directory.ts';
 import { standingOf } from './keys.ts';
 import { Owners } from './owners.ts';
+
+const ends: Record<'Pod' | 'StatefulSet', Resource<KubeObject>> = { Pod: pods, StatefulSet: statefulSets };
 
 export function slotController(deps: Deps): Reconcile {
   const { client, caches, keys, events } = deps;
@@ -30,9 +32,9 @@ export function slotController(deps: Deps): Reconcile {
     const plan = planSlot(await gather(deps, slot), Date.now());
     await applier.apply(uid, plan.apply);
     if (plan.nudge) await applier.annotatePod(plan.nudge.pod, plan.nudge.annotations);
-    if (plan.endPod) {
-      await client.delete(pods, namespace, plan.endPod.name, plan.endPod.uid);
-      const note = `the pod is ended: ${plan.status.drainReason}`;
+    if (plan.end) {
+      await client.delete(ends[plan.end.kind], namespace, plan.end.name, plan.end.uid);
+      const note = `the node is ended: ${plan.status.drainReason}`;
       await events.record({ ...raw, kind: 'NodeSlot' }, 'Normal', 'Ended', 'Drain', note);
     }
     if (plan.finalizer) await applier.applyStatus(nodeSlots, raw, plan.status);

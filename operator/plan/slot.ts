@@ -13,7 +13,7 @@
 import type { SlotConditionType } from '../api/conditions.ts';
 import { durationMs } from '../api/fields.ts';
 import type { DrainReason, NodeSlot, NodeSlotStatus, SlotState } from '../api/slot.ts';
-import type { KubeNode, Manifest, Pod, StatefulSet } from '../kube/types.ts';
+import type { KubeNode, KubeObject, Manifest, Pod, StatefulSet } from '../kube/types.ts';
 import {
   drainAnnotation,
   forceAnnotation,
@@ -49,8 +49,8 @@ export interface SlotPlan {
   readonly apply: readonly Manifest[];
   /** The pod is to be told which keys it should have, lest the kubelet takes a minute to notice. */
   readonly nudge: { readonly pod: Pod; readonly annotations: Record<string, string> } | undefined;
-  /** The pod is to be ended: with this uid, so that it is not one that has just been made. */
-  readonly endPod: { readonly name: string; readonly uid: string } | undefined;
+  /** What is to be ended: with this uid, so that it is not one that has just been made. A StatefulSet takes its pod with it. */
+  readonly end: { readonly kind: 'Pod' | 'StatefulSet'; readonly name: string; readonly uid: string } | undefined;
   /** Whether the slot keeps its finalizer: while something of it is left to be waited for. */
   readonly finalizer: boolean;
   readonly status: NodeSlotStatus;
@@ -97,7 +97,7 @@ export function planSlot(view: SlotView, nowMs: number): SlotPlan {
   return {
     apply: objects && !paused && !isLeaving(slot) ? [objects.configMap, objects.statefulSet] : [],
     nudge: paused ? undefined : nudge(view),
-    endPod: paused ? undefined : podToEnd(view, drain),
+    end: paused ? undefined : toEnd(view, drain),
     finalizer: !gone,
     status: {
       observedGeneration: slot.metadata.generation,
@@ -183,18 +183,23 @@ function drainReasonOf(view: SlotView): DrainReason | undefined {
 }
 
 /** A node that somebody asked to drain stays, drained; the others make room for their successor. */
-function podToEnd({ pod, slot, listed }: SlotView, { reason, done }: Drain): SlotPlan['endPod'] {
-  if (!pod || pod.metadata.deletionTimestamp || !done || reason === 'Requested') return undefined;
+function toEnd({ pod, slot, listed, statefulSet }: SlotView, { reason, done }: Drain): SlotPlan['end'] {
+  if (!done || reason === 'Requested') return undefined;
+  if (reason !== 'Retired') {
+    return pod && !pod.metadata.deletionTimestamp ? ended('Pod', pod) : undefined;
+  }
   // First out of the roster, so that nobody takes it for one that has died.
-  if (reason === 'Retired' && listed !== 'absent' && listed !== undefined && !isForced(slot)) return undefined;
-  return { name: pod.metadata.name, uid: pod.metadata.uid };
+  if (listed !== 'absent' && listed !== undefined && !isForced(slot)) return undefined;
+  return statefulSet && !statefulSet.metadata.deletionTimestamp ? ended('StatefulSet', statefulSet) : undefined;
 }
+
+const ended = (kind: 'Pod' | 'StatefulSet', { metadata: { name, uid } }: KubeObject) => ({ kind, name, uid });
 
 const isForced = ({ metadata }: NodeSlot) => metadata.annotations?.[forceAnnotation] === 'true';
 
 /** Nothing is left of a slot that was retired: it is out of the roster, and its pod has ended. */
-function isGone({ slot, pod, listed }: SlotView, { reason, done }: Drain): boolean {
-  if (reason !== 'Retired' || !done || pod) return false;
+function isGone({ slot, pod, listed, statefulSet }: SlotView, { reason, done }: Drain): boolean {
+  if (reason !== 'Retired' || !done || pod || statefulSet) return false;
   return listed === 'absent' || listed === undefined || isForced(slot);
 }
 

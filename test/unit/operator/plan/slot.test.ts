@@ -61,7 +61,7 @@ test('a slot goes from Pending over Publishing to Active', () => {
   for (const [row, rest, state, condition] of rows) {
     const plan = planSlot(active(rest), laterMs);
     assert.deepEqual([plan.status.state, ready(plan)], [state, condition], row);
-    assert.equal(plan.endPod, undefined, row);
+    assert.equal(plan.end, undefined, row);
   }
 });
 
@@ -84,7 +84,7 @@ test('what makes a slot wish to drain', () => {
   for (const [rest, reason] of rows) {
     const plan = planSlot(active(rest), laterMs);
     assert.equal(plan.status.drainReason, reason);
-    assert.equal(plan.endPod, undefined, 'not without permission');
+    assert.equal(plan.end, undefined, 'not without permission');
   }
 });
 
@@ -102,23 +102,23 @@ test('with permission the pod is ended when the directory says that nothing ride
   };
   const first = planSlot(active({ pod: outdated }, { drain: true }), laterMs);
   assert.deepEqual(
-    [first.status.state, first.status.drainingSince, first.endPod],
+    [first.status.state, first.status.drainingSince, first.end],
     ['Draining', timeOf(laterMs), undefined],
   );
-  assert.equal(at({ listed }).endPod, undefined, 'the directory does not say yet that it drains');
-  assert.equal(at({ listed: full }).endPod, undefined);
-  assert.deepEqual(at({ listed: empty }).endPod, { name: `${name}-0`, uid: `uid-${name}-0` });
-  assert.equal(at({ listed: undefined }).endPod, undefined);
-  assert.equal(at({ listed: full }, laterMs + 1_799_000).endPod, undefined);
-  assert.ok(at({ listed: full }, laterMs + 1_800_000).endPod);
-  assert.ok(at({ listed: undefined }, laterMs + 1_800_000).endPod);
+  assert.equal(at({ listed }).end, undefined, 'the directory does not say yet that it drains');
+  assert.equal(at({ listed: full }).end, undefined);
+  assert.deepEqual(at({ listed: empty }).end, { kind: 'Pod', name: `${name}-0`, uid: `uid-${name}-0` });
+  assert.equal(at({ listed: undefined }).end, undefined);
+  assert.equal(at({ listed: full }, laterMs + 1_799_000).end, undefined);
+  assert.ok(at({ listed: full }, laterMs + 1_800_000).end);
+  assert.ok(at({ listed: undefined }, laterMs + 1_800_000).end);
 });
 
 test('a pod that neither is ready nor listed carries nothing and is replaced at once; one that is ready may only be forgotten', () => {
   const unlisted = { ...listed, registered: false };
   const stuck = active({ pod: pod(name, { revision: 'older', ready: false }), listed: unlisted });
-  assert.ok(planSlot(stuck, laterMs).endPod);
-  assert.equal(planSlot({ ...stuck, pod: pod(name, { revision: 'older' }) }, laterMs).endPod, undefined);
+  assert.ok(planSlot(stuck, laterMs).end);
+  assert.equal(planSlot({ ...stuck, pod: pod(name, { revision: 'older' }) }, laterMs).end, undefined);
 });
 
 test('a node that somebody asked to drain stays, drained', () => {
@@ -128,7 +128,7 @@ test('a node that somebody asked to drain stays, drained', () => {
     active({ slot: { ...asked, metadata: { ...asked.metadata, annotations } }, listed: empty }),
     laterMs,
   );
-  assert.deepEqual([plan.status.state, plan.status.drained, plan.endPod], ['Draining', true, undefined]);
+  assert.deepEqual([plan.status.state, plan.status.drained, plan.end], ['Draining', true, undefined]);
 });
 
 test('a slot that is to be no more drains, leaves the roster, loses its pod and is let go, in this order', () => {
@@ -143,13 +143,13 @@ test('a slot that is to be no more drains, leaves the roster, loses its pod and 
     ],
     [
       'its pod has ended',
-      { slot: retired(true, { ...since, drained: true }), listed: 'absent', pod: undefined },
+      { slot: retired(true, { ...since, drained: true }), listed: 'absent', pod: undefined, statefulSet: undefined },
       ['Gone', true, false, false],
     ],
   ];
   for (const [row, rest, expected] of steps) {
-    const { status, endPod, finalizer, apply } = planSlot(active(rest), laterMs);
-    assert.deepEqual([status.state, status.drained, endPod !== undefined, finalizer], expected, row);
+    const { status, end, finalizer, apply } = planSlot(active(rest), laterMs);
+    assert.deepEqual([status.state, status.drained, end !== undefined, finalizer], expected, row);
     assert.deepEqual(apply, [], row);
   }
 });
@@ -158,14 +158,14 @@ test('a retired slot waits for nobody when it never had a pod or is forced, and 
   assert.equal(planSlot({ ...bare, slot: retired(false) }, laterMs).finalizer, false);
   const forced = retired(false);
   const force = { ...forced, metadata: { ...forced.metadata, annotations: { 'herd.network/force': 'true' } } };
-  assert.ok(planSlot(active({ slot: force, listed: full }), laterMs).endPod);
+  assert.ok(planSlot(active({ slot: force, listed: full }), laterMs).end);
   const alone = active({ slot: retired(false), listed: undefined });
-  assert.equal(planSlot(alone, laterMs + 1_799_000).endPod, undefined);
-  assert.ok(planSlot(alone, laterMs + 1_800_000).endPod);
+  assert.equal(planSlot(alone, laterMs + 1_799_000).end, undefined);
+  assert.ok(planSlot(alone, laterMs + 1_800_000).end);
 });
 
 test('a paused slot is left as it is', () => {
   const drain = { drain: true, paused: true };
   const plan = planSlot(active({ slot: slot(name, 'mix', {}, drain), machine: cordoned, listed: empty }), laterMs);
-  assert.deepEqual([plan.apply, plan.endPod], [[], undefined]);
+  assert.deepEqual([plan.apply, plan.end], [[], undefined]);
 });
