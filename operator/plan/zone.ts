@@ -32,6 +32,7 @@ import {
 import type { NodeStatefulSet } from '../objects/pod.ts';
 import type { ChangingKeys, KeySecret } from '../objects/secret.ts';
 import { type SlotWish, slotManifest } from '../objects/slot.ts';
+import { numberChannels, numbersIn } from './channels.ts';
 import type { Consensus } from './consensus.ts';
 import { type Permission, planDrains } from './drains.ts';
 import { askedMs, keyNames, keyStatesOf, type MadeKey, type RotationTimes } from './key-rotation.ts';
@@ -301,9 +302,24 @@ function servedZone(view: ZoneView, zone: Zone): ServedZone {
       assignment,
       directClients,
     },
-    roster: [...slotsOf(view, zone).flatMap((slot) => enrolled(view, slot)), ...external(view, zone)],
+    roster: numbered(view, zone, [
+      ...slotsOf(view, zone).flatMap((slot) => enrolled(view, slot)),
+      ...external(view, zone),
+    ]),
     peers: findPeers(view, zone).resolved,
   };
+}
+
+/** Superpeers keep the numbers of their channels, which the directory's configuration has had up to now. */
+function numbered(view: ZoneView, zone: Zone, roster: readonly RosterEntry[]): RosterEntry[] {
+  const known = view.configMaps.find(({ metadata: { name } }) => name === directoryName(view.zone.metadata.name));
+  const before = numbersIn(known?.data?.['node.json'], zone.metadata.name);
+  const carriers = roster.flatMap(({ id, channels }) => (channels === undefined ? [] : [{ id, channels }]));
+  const first = numberChannels(before, carriers);
+  return roster.map((entry) => {
+    const firstChannel = first.get(entry.id);
+    return firstChannel === undefined ? entry : { ...entry, firstChannel };
+  });
 }
 
 /** A slot with a key, until it is retired and drained. */
