@@ -139,6 +139,7 @@ test('what others run is admitted when it is approved', () => {
   assert.deepEqual(rosterWith([approved('False')]), []);
   const entry = { id: 'garage', role: 'superpeer', identityKey: key('garage'), channels: 3, firstChannel: 1 };
   assert.deepEqual(rosterWith([approved('True')]), [entry]);
+  assert.deepEqual(rosterWith([approved('True'), { ...approved('False'), type: 'Trusted' }]), []);
 });
 
 test('a zone of another’s directory takes its address, or says what is wrong with it', () => {
