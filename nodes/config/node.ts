@@ -7,6 +7,8 @@ import { keyText } from './key-text.ts';
  *
  * A file that does not fit lists all its problems at once and the daemon does not start.
  */
+/** Channels have 16 bits on the wire, and 0 is a mix itself. */
+const CHANNEL_MAX = 0xffff;
 const port = z.int().min(1).max(65535);
 const name = z.string().regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, 'must be a DNS label');
 const listen = z.object({ port });
@@ -43,6 +45,8 @@ const rosterEntry = z.discriminatedUnion('role', [
     identityKey: keyText,
     draining,
     channels: z.int().min(1).max(64),
+    /** The first of as many numbers in a row; if not given, numbers go through the superpeers by id. */
+    firstChannel: z.int().min(1).max(CHANNEL_MAX).optional(),
   }),
 ]);
 export type RosterEntry = z.infer<typeof rosterEntry>;

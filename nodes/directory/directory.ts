@@ -307,19 +307,29 @@ function drainingOf({ roster }: DirectoryZone): string[] {
   return roster.filter(({ draining }) => draining).map(({ id }) => id);
 }
 
-/** Channels of a zone: numbered through the superpeers by id, dealt to the mixes in turn, the next one standing by; the same whoever is up. */
+/**
+ * Channels of a zone, the same whoever is up: as numbered by the roster, or else through the superpeers by id; dealt to the
+ * mixes by number, the next mix standing by. A number that two superpeers claim is the first's, by id.
+ */
 export function channelsOf(zone: DirectoryZone): ConsensusText['channels'] {
   const byId = (a: { id: string }, b: { id: string }) => (a.id < b.id ? -1 : 1);
   const mixes = zone.roster.filter(({ role }) => role === 'mix').sort(byId);
   if (mixes.length === 0) return [];
   const superpeers = zone.roster.filter((node) => node.role === 'superpeer').sort(byId);
-  return superpeers
-    .flatMap(({ id, channels }) => new Array<string>(channels).fill(id))
-    .map((superpeer, index) => {
-      const mix = mixes[index % mixes.length]!.id;
-      const hasStandby = mixes.length > 1 && zone.params.assignment !== 'paper';
-      const standby = hasStandby ? { standby: mixes[(index + 1) % mixes.length]!.id } : {};
-      return { id: index + 1, superpeer, mix, ...standby };
+  const byNumber = new Map<number, string>();
+  let next = 1;
+  for (const { id, channels, firstChannel = next } of superpeers) {
+    for (let number = firstChannel; number < firstChannel + channels; number += 1)
+      if (!byNumber.has(number)) byNumber.set(number, id);
+    next = firstChannel + channels;
+  }
+  const hasStandby = mixes.length > 1 && zone.params.assignment !== 'paper';
+  return [...byNumber]
+    .sort(([a], [b]) => a - b)
+    .map(([id, superpeer]) => {
+      const mix = mixes[(id - 1) % mixes.length]!.id;
+      const standby = hasStandby ? { standby: mixes[id % mixes.length]!.id } : {};
+      return { id, superpeer, mix, ...standby };
     });
 }
 

@@ -24,5 +24,5 @@ export const conditionList = () =>
     .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['type'] });
 
 export type ZoneConditionType = 'DirectoryReady' | 'KeysReady' | 'PeersResolved' | 'Progressing' | 'Ready';
-export type SuperpeerConditionType = 'Approved' | 'Ready' | 'Registered' | 'ZoneFound';
+export type SuperpeerConditionType = 'Approved' | 'Ready' | 'Registered' | 'Trusted' | 'ZoneFound';
 export type SlotConditionType = 'KeysReady' | 'PodReady' | 'Ready' | 'Registered';

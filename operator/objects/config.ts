@@ -24,6 +24,7 @@ export interface RosterEntry {
   readonly role: Exclude<Role, 'directory'>;
   readonly identityKey: string;
   readonly channels?: number;
+  readonly firstChannel?: number;
   readonly draining?: true;
 }
 

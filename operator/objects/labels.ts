@@ -13,6 +13,8 @@ export const publicKeyAnnotation = 'herd.network/public-key';
 export const forceAnnotation = 'herd.network/force';
 /** On a slot: it drains and stays so until the annotation is gone. */
 export const drainAnnotation = 'herd.network/drain';
+/** On a Superpeer, a time: a verdict of before then is forgiven. */
+export const readmitAnnotation = 'herd.network/readmit';
 /** On a Zone or slot, a time: keys that were made before it get successors. */
 export const rotateAnnotation = 'herd.network/rotate';
 /** On a pod: the changing keys that its files should be by now. */

@@ -4,9 +4,10 @@ import type { NodeSlot } from '../api/slot.ts';
 import type { Superpeer, SuperpeerStatus } from '../api/superpeer.ts';
 import type { Zone } from '../api/zone.ts';
 import type { Manifest } from '../kube/types.ts';
-import { regionSelector } from '../objects/labels.ts';
+import { readmitAnnotation, regionSelector } from '../objects/labels.ts';
 import { slotManifest } from '../objects/slot.ts';
 import type { ListedNode } from './directory-nodes.ts';
+import { askedMs } from './key-rotation.ts';
 import { conditions, type Finding, isTrue } from './status.ts';
 import { isApproved, slotKeys } from './zone.ts';
 
@@ -79,8 +80,9 @@ const ofZone = ({ host }: SuperpeerView, zone: Zone) => ({
 function judge(view: SuperpeerView): SuperpeerFinding[] {
   const zoneFound = judgeZone(view);
   const registered = judgeRegistered(view);
-  const first = [zoneFound, ...(isApproved(view.superpeer) ? [] : [pending])];
-  return [zoneFound, registered, judgeReady(view, [...first, registered])];
+  const trusted = judgeTrusted(view);
+  const first = [zoneFound, ...(isApproved(view.superpeer) ? [] : [pending]), trusted];
+  return [zoneFound, trusted, registered, judgeReady(view, [...first, registered])];
 }
 
 const no = (type: SuperpeerConditionType, reason: string, message: string): SuperpeerFinding => ({
@@ -101,12 +103,21 @@ function judgeZone({ superpeer, zone }: SuperpeerView): SuperpeerFinding {
 
 function judgeRegistered({ listed }: SuperpeerView): SuperpeerFinding {
   if (listed === undefined) return no('Registered', 'NotAsked', 'the zone’s directory has not answered');
-  if (listed !== 'absent' && listed.expelled !== undefined)
-    return no('Registered', 'Expelled', `a mix of the zone has found the superpeer out: ${listed.expelled}`);
   if (listed === 'absent' || !listed.registered)
     return no('Registered', 'NotInConsensus', 'the zone’s consensus does not list the superpeer');
   const message = 'the zone’s consensus lists the superpeer';
   return { type: 'Registered', status: 'True', reason: 'InConsensus', message };
+}
+
+/** A verdict stands until somebody forgives it: what the directory knows of it goes when the roster no longer has the superpeer. */
+function judgeTrusted({ superpeer, listed }: SuperpeerView): SuperpeerFinding {
+  if (listed !== undefined && listed !== 'absent' && listed.expelled !== undefined)
+    return no('Trusted', 'Expelled', `a mix of the zone has found the superpeer out: ${listed.expelled}`);
+  const before = superpeer.status?.conditions.find(({ type }) => type === 'Trusted');
+  const forgivenMs = askedMs(superpeer.metadata.annotations?.[readmitAnnotation]);
+  if (before?.status === 'False' && forgivenMs <= Date.parse(before.lastTransitionTime))
+    return no('Trusted', before.reason, before.message);
+  return { type: 'Trusted', status: 'True', reason: 'NoVerdict', message: 'no mix has found the superpeer out' };
 }
 
 function judgeReady({ superpeer, slot }: SuperpeerView, needed: readonly SuperpeerFinding[]): SuperpeerFinding {

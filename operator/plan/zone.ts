@@ -32,6 +32,7 @@ import {
 import type { NodeStatefulSet } from '../objects/pod.ts';
 import type { ChangingKeys, KeySecret } from '../objects/secret.ts';
 import { type SlotWish, slotManifest } from '../objects/slot.ts';
+import { numberChannels, numbersIn } from './channels.ts';
 import type { Consensus } from './consensus.ts';
 import { type Permission, planDrains } from './drains.ts';
 import { askedMs, keyNames, keyStatesOf, type MadeKey, type RotationTimes } from './key-rotation.ts';
@@ -121,6 +122,9 @@ export function planZone(view: ZoneView, nowMs: number): ZonePlan {
   const ready = findings.some((finding) => finding.type === 'Ready' && isTrue(finding));
   const quiet = ready && own.every(({ status }) => status?.drainReason === undefined);
   const paused = zone.spec.paused && !isLeaving(zone);
+  // Nobody is left to one that is out of the roster, nor waits for it.
+  const untrusted = new Set(view.superpeers.filter((s) => !isTrusted(s)).map(({ metadata: { name } }) => name));
+  const isCounted = ({ metadata: { name } }: NodeSlot) => !untrusted.has(name);
   return {
     apply: [
       ...(paused ? [] : [...rolesOf(zone).map((role) => disruptionBudget(zone, role)), ...serviceOf(zone)]),
@@ -129,7 +133,7 @@ export function planZone(view: ZoneView, nowMs: number): ZonePlan {
     ],
     nudge: paused ? undefined : nudge(view, ownDirectory),
     remove: paused ? [] : removals(view, wanted),
-    permissions: paused ? [] : planDrains(own, isLeaving(zone)),
+    permissions: paused ? [] : planDrains(own.filter(isCounted), isLeaving(zone)),
     finalizer: !isLeaving(zone) || (!isForced(zone) && own.some(({ spec }) => spec.role !== 'superpeer')),
     status: {
       observedGeneration: zone.metadata.generation,
@@ -301,9 +305,24 @@ function servedZone(view: ZoneView, zone: Zone): ServedZone {
       assignment,
       directClients,
     },
-    roster: [...slotsOf(view, zone).flatMap((slot) => enrolled(view, slot)), ...external(view, zone)],
+    roster: numbered(view, zone, [
+      ...slotsOf(view, zone).flatMap((slot) => enrolled(view, slot)),
+      ...external(view, zone),
+    ]),
     peers: findPeers(view, zone).resolved,
   };
+}
+
+/** Superpeers keep the numbers of their channels, which the directory's configuration has had up to now. */
+function numbered(view: ZoneView, zone: Zone, roster: readonly RosterEntry[]): RosterEntry[] {
+  const known = view.configMaps.find(({ metadata: { name } }) => name === directoryName(view.zone.metadata.name));
+  const before = numbersIn(known?.data?.['node.json'], zone.metadata.name);
+  const carriers = roster.flatMap(({ id, channels }) => (channels === undefined ? [] : [{ id, channels }]));
+  const first = numberChannels(before, carriers);
+  return roster.map((entry) => {
+    const firstChannel = first.get(entry.id);
+    return firstChannel === undefined ? entry : { ...entry, firstChannel };
+  });
 }
 
 /** A slot with a key, until it is retired and drained. */
@@ -314,13 +333,17 @@ function enrolled({ superpeers }: ZoneView, { metadata, spec, status }: NodeSlot
   const draining = spec.drain && status.drainReason !== undefined ? { draining: true as const } : {};
   const { identityKey } = status;
   if (role !== 'superpeer') return [{ id, role, identityKey, ...draining }];
-  const { channels } = superpeers.find(({ metadata: { name } }) => name === id)?.spec ?? { channels: 1 };
+  const superpeer = superpeers.find(({ metadata: { name } }) => name === id);
+  if (superpeer && !isTrusted(superpeer)) return [];
+  const { channels } = superpeer?.spec ?? { channels: 1 };
   return [{ id, role, identityKey, channels, ...draining }];
 }
 
 function external({ superpeers }: ZoneView, zone: Zone): RosterEntry[] {
   return superpeers
-    .filter((s) => s.spec.external && s.spec.zoneRef === zone.metadata.name && !isLeaving(s) && isApproved(s))
+    .filter(
+      (s) => s.spec.external && s.spec.zoneRef === zone.metadata.name && !isLeaving(s) && isApproved(s) && isTrusted(s),
+    )
     .sort(byName)
     .map(({ metadata, spec }) => ({
       id: metadata.name,
@@ -332,6 +355,9 @@ function external({ superpeers }: ZoneView, zone: Zone): RosterEntry[] {
 
 export const isApproved = ({ spec, status }: Superpeer) =>
   spec.managed !== undefined || status?.conditions.some((c) => c.type === 'Approved' && c.status === 'True') === true;
+
+const isTrusted = ({ status }: Superpeer) =>
+  !status?.conditions.some((c) => c.type === 'Trusted' && c.status === 'False');
 
 function nudge(view: ZoneView, own: OwnDirectory | undefined): ZonePlan['nudge'] {
   const { directoryPod: pod, zone, made } = view;

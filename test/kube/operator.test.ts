@@ -6,7 +6,7 @@ import { Manager } from '../../operator/controllers/manager.ts';
 import { KubeClient, type Verb } from '../../operator/kube/client.ts';
 import * as kube from '../../operator/kube/types.ts';
 import type { DirectoryConfig, NodeConfig } from '../../operator/objects/config.ts';
-import { configHashAnnotation, drainAnnotation } from '../../operator/objects/labels.ts';
+import { configHashAnnotation, drainAnnotation, readmitAnnotation } from '../../operator/objects/labels.ts';
 import { type ControlPlane, eventually, skip, startControlPlane } from './support/control-plane.ts';
 import { PlayedDirectories } from './support/directory.ts';
 import { apply, install } from './support/install.ts';
@@ -284,6 +284,22 @@ suite('the operator', { skip }, () => {
     await slotIs('eu-sp', { state: 'Active', drained: false });
     assert.equal((await podOf('eu-sp')).uid, uid);
     directories.empty.clear();
+  });
+
+  test('a superpeer that a mix has found out is out of the roster until somebody readmits it', async () => {
+    directories.expelled.set('eu-sp', 'tampering');
+    manager.workers.superpeer.add(`${namespace}/eu-sp`);
+    manager.workers.slot.add(`${namespace}/eu-sp`);
+    const found = await condition(kube.superpeers, 'eu-sp', 'Trusted', 'False', 'Expelled');
+    assert.match(found.message, /tampering/);
+    await rosterHas('eu-sp', 'absent');
+    directories.expelled.clear();
+    await condition(kube.superpeers, 'eu-sp', 'Ready', 'False', 'Expelled');
+    const readmit = new Date(Date.now() + 2_000).toISOString();
+    const { metadata, ...rest } = superpeer('eu-sp', 'eu', { channels: 3 });
+    await apply(plane.admin, { ...rest, metadata: { ...metadata, annotations: { [readmitAnnotation]: readmit } } });
+    await rosterHas('eu-sp', false);
+    await condition(kube.superpeers, 'eu-sp', 'Ready', 'True');
   });
 
   test('a mix fewer is drained, out of the roster, and gone with its Secret; the others stay', async () => {

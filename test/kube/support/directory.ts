@@ -13,6 +13,8 @@ export class PlayedDirectories {
   readonly registered = new Map<string, string[]>();
   /** Ids of nodes on which nothing rides. */
   readonly empty = new Set<string>();
+  /** By id: what a mix has found of a superpeer, while the roster has it. */
+  readonly expelled = new Map<string, string>();
   readonly #admin: KubeClient;
   readonly #configs: (zone: string) => Promise<readonly ConfigMap[]> | readonly ConfigMap[];
 
@@ -35,7 +37,8 @@ export class PlayedDirectories {
     }
     const nodes = (await this.roster(zone!)).map(({ id, role, draining = false }) => {
       const empty = draining ? { empty: this.empty.has(id) } : {};
-      return { id, role, boot: 1, registered: ids.includes(id), draining, ...empty, expelled: null };
+      const expelled = this.expelled.get(id) ?? null;
+      return { id, role, boot: 1, registered: ids.includes(id) && !expelled, draining, ...empty, expelled };
     });
     return certified(root, zone!, JSON.stringify({ zone, issuedAt: Date.now(), nodes }), 'herd-nodes-v1');
   };

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { planSuperpeer, type SuperpeerPlan, type SuperpeerView } from '../../../../operator/plan/superpeer.ts';
-import { key, laterMs, objectsOf, published, slot, superpeer, zone } from '../samples.ts';
+import { key, laterMs, objectsOf, published, slot, superpeer, timeOf, zone } from '../samples.ts';
 
 const listed = { registered: true, draining: false, empty: undefined, expelled: undefined };
 const base: SuperpeerView = {
@@ -18,9 +18,10 @@ test('a superpeer of a missing zone names the zone, and has a slot that knows no
   assert.deepEqual(said(plan), [
     'Ready=False ZoneNotFound',
     'Registered=False NotAsked',
+    'Trusted=True NoVerdict',
     'ZoneFound=False ZoneNotFound',
   ]);
-  assert.match(plan.status.conditions[2]!.message, /^zone eu does not exist/);
+  assert.match(plan.status.conditions[3]!.message, /^zone eu does not exist/);
   assert.deepEqual(objectsOf(plan), ['NodeSlot/eu-sp']);
   assert.equal('directory' in (plan.apply[0] as unknown as { spec: object }).spec, false);
 });
@@ -50,5 +51,26 @@ test('one that others run has no slot, and is not Ready before it is approved', 
     said(plan).some((condition) => condition.startsWith('Approved')),
     false,
     'that is a person’s to say',
+  );
+});
+
+test('a verdict stands when the directory has forgotten it, until somebody forgives it', () => {
+  const expelled = { ...listed, registered: false, expelled: 'tampering' };
+  const slotOf = slot('eu-sp', 'superpeer');
+  const first = planSuperpeer({ ...base, slot: slotOf, listed: expelled }, laterMs);
+  const told = { ...base.superpeer, status: first.status };
+  const trusted = (rest: object, annotations = {}) => {
+    const metadata = { ...told.metadata, annotations };
+    const plan = planSuperpeer({ ...base, slot: slotOf, superpeer: { ...told, metadata }, ...rest }, laterMs + 60_000);
+    return said(plan).find((condition) => condition.startsWith('Trusted'));
+  };
+  assert.equal(trusted({ listed: 'absent' }), 'Trusted=False Expelled');
+  assert.equal(
+    trusted({ listed: 'absent' }, { 'herd.network/readmit': timeOf(laterMs - 1_000) }),
+    'Trusted=False Expelled',
+  );
+  assert.equal(
+    trusted({ listed: 'absent' }, { 'herd.network/readmit': timeOf(laterMs + 1_000) }),
+    'Trusted=True NoVerdict',
   );
 });

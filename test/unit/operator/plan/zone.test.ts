@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
+import type { ConfigMap } from '../../../../operator/kube/types.ts';
 import type { DirectoryConfig } from '../../../../operator/objects/config.ts';
 import type { NodeStatefulSet } from '../../../../operator/objects/pod.ts';
 import { planZone, type ZonePlan, type ZoneView } from '../../../../operator/plan/zone.ts';
@@ -136,8 +137,9 @@ test('what others run is admitted when it is approved', () => {
   };
   assert.deepEqual(rosterWith([]), []);
   assert.deepEqual(rosterWith([approved('False')]), []);
-  const entry = { id: 'garage', role: 'superpeer', identityKey: key('garage'), channels: 3 };
+  const entry = { id: 'garage', role: 'superpeer', identityKey: key('garage'), channels: 3, firstChannel: 1 };
   assert.deepEqual(rosterWith([approved('True')]), [entry]);
+  assert.deepEqual(rosterWith([approved('True'), { ...approved('False'), type: 'Trusted' }]), []);
 });
 
 test('a zone of another’s directory takes its address, or says what is wrong with it', () => {
@@ -179,6 +181,24 @@ test('a zone is not Ready while a slot is not Active, unless it is made anew wit
   const slots = [mix('eu-eu-mix-0', { state: 'Pending' }, { drain: true }), rendezvous()];
   const plan = planZone(settledView(slots), laterMs);
   assert.deepEqual([said(plan, 'Ready'), plan.status.mixesReady], [['True', 'Ready'], '0/1']);
+});
+
+test('superpeers keep the numbers of their channels when another comes', () => {
+  const slots = [slot('eu-b', 'superpeer'), slot('eu-c', 'superpeer')];
+  const first = planZone(view(zone('eu'), { slots }), laterMs);
+  const configMap = first.apply.find((o) => o.kind === 'ConfigMap') as unknown as ConfigMap;
+  const more = planZone(
+    view(zone('eu'), { slots: [slot('eu-a', 'superpeer'), ...slots], configMaps: [configMap] }),
+    laterMs,
+  );
+  assert.deepEqual(
+    directoryOf(more).zones[0]!.roster.map(({ id, firstChannel }) => [id, firstChannel]),
+    [
+      ['eu-a', 3],
+      ['eu-b', 1],
+      ['eu-c', 2],
+    ],
+  );
 });
 
 test('a zone that is Ready and has something to drain is Progressing, and looks again soon', () => {
