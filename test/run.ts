@@ -17,6 +17,8 @@ const root = path.join(import.meta.dirname, '..');
 const FAST = ['unit', 'sim', 'fuzz', 'vectors'];
 /** Daemons as processes, one file after the other: they need the machine for themselves. */
 const WITH_SOCKETS = ['sockets'];
+/** A file that hangs is a failure, not the end of the run. */
+const FILE_MS_MAX = 20 * 60_000;
 const WITH_KUBERNETES = ['kube', 'e2e'];
 
 interface Tally {
@@ -48,7 +50,13 @@ function command(program: string, args: readonly string[]): Promise<number> {
 /** Runs test files and counts; a file that dies without a count is a failure. */
 function suite(files: readonly string[], env: Record<string, string>, serial: boolean): Promise<Tally> {
   if (files.length === 0) return Promise.resolve({ passed: 0, failed: 0, skipped: 0 });
-  const args = ['--test', '--test-reporter=spec', ...(serial ? ['--test-concurrency=1'] : []), ...files];
+  const args = [
+    '--test',
+    '--test-reporter=spec',
+    `--test-timeout=${FILE_MS_MAX}`,
+    ...(serial ? ['--test-concurrency=1'] : []),
+    ...files,
+  ];
   const child = spawn(process.execPath, args, {
     cwd: root,
     stdio: ['ignore', 'pipe', 'inherit'],

@@ -25,7 +25,7 @@ export interface SuperpeerView {
 export interface SuperpeerPlan {
   readonly apply: readonly Manifest[];
   readonly status: SuperpeerStatus;
-  readonly requeueAfterMs: number | undefined;
+  readonly requeueAfterMs: number;
 }
 
 type SuperpeerFinding = Finding<SuperpeerConditionType>;
@@ -38,8 +38,6 @@ export function planSuperpeer(view: SuperpeerView, nowMs: number): SuperpeerPlan
   const { superpeer, slot } = view;
   const { generation } = superpeer.metadata;
   const findings = judge(view);
-  // The slot tells when it has changed; nobody tells of what others run.
-  const external = findings.every(isTrue) ? pollMs : pollUnreadyMs;
   const identityKey = superpeer.spec.external?.identityKey ?? slot?.status?.identityKey;
   return {
     apply: wish(view),
@@ -48,8 +46,13 @@ export function planSuperpeer(view: SuperpeerView, nowMs: number): SuperpeerPlan
       conditions: conditions(findings, superpeer.status?.conditions ?? [], generation, nowMs),
       ...(identityKey ? { identityKey } : {}),
     },
-    requeueAfterMs: superpeer.spec.external ? external : undefined,
+    requeueAfterMs: isWaiting(view, findings) ? pollUnreadyMs : pollMs,
   };
+}
+
+/** A slot tells when it has changed; nobody tells of what others run, or of what a directory says of one that is up. */
+function isWaiting({ superpeer, slot }: SuperpeerView, findings: readonly SuperpeerFinding[]): boolean {
+  return (superpeer.spec.external !== undefined || slot?.status?.state === 'Active') && !findings.every(isTrue);
 }
 
 /** The key is made even while the zone is missing. */
