@@ -60,8 +60,10 @@ async function gather({ caches, keys, directories, nodeImage }: Deps, key: strin
   const { namespace, name, uid } = zone.metadata;
   const owner: Owner = { kind: 'Zone', metadata: zone.metadata };
   const standing = standingOf(zone.status);
-  const found = await keys.ensure(owner, [zoneKey(zone)], standing, zone.status?.rootKey);
   const leaving = zone.metadata.deletionTimestamp !== undefined;
+  const found = leaving
+    ? { keys: new Map<string, string>(), problem: undefined }
+    : await keys.ensure(owner, [zoneKey(zone)], standing, zone.status?.rootKey);
   const made = leaving
     ? []
     : await keys.rotate(owner, zoneChangingKeys(zone), keyKinds.directory, zoneRotation(zone), standing, Date.now());

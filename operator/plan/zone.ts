@@ -126,11 +126,7 @@ export function planZone(view: ZoneView, nowMs: number): ZonePlan {
   const untrusted = new Set(view.superpeers.filter((s) => !isTrusted(s)).map(({ metadata: { name } }) => name));
   const isCounted = ({ metadata: { name } }: NodeSlot) => !untrusted.has(name);
   return {
-    apply: [
-      ...(paused ? [] : [...rolesOf(zone).map((role) => disruptionBudget(zone, role)), ...serviceOf(zone)]),
-      ...wanted.map(({ name, wish }) => slotManifest({ kind: 'Zone', metadata: zone.metadata }, name, wish)),
-      ...(paused || !ownDirectory ? [] : [ownDirectory.configMap, ownDirectory.statefulSet]),
-    ],
+    apply: isLeaving(zone) ? lastWords(view, ownDirectory) : wishes(view, wanted, paused ? undefined : ownDirectory),
     nudge: paused ? undefined : nudge(view, ownDirectory),
     remove: paused ? [] : removals(view, wanted),
     permissions: paused ? [] : planDrains(own.filter(isCounted), isLeaving(zone)),
@@ -146,6 +142,21 @@ export function planZone(view: ZoneView, nowMs: number): ZonePlan {
     },
     requeueAfterMs: quiet ? pollMs : pollUnreadyMs,
   };
+}
+
+function wishes(view: ZoneView, wanted: readonly SlotOfZone[], own: OwnDirectory | undefined): Manifest[] {
+  const { zone } = view;
+  return [
+    ...(zone.spec.paused ? [] : [...rolesOf(zone).map((role) => disruptionBudget(zone, role)), ...serviceOf(zone)]),
+    ...wanted.map(({ name, wish }) => slotManifest({ kind: 'Zone', metadata: zone.metadata }, name, wish)),
+    ...(own ? [own.configMap, own.statefulSet] : []),
+  ];
+}
+
+/** That its nodes drain. Nothing is made any more: in a namespace that goes, nothing can be. */
+function lastWords({ configMaps }: ZoneView, own: OwnDirectory | undefined): Manifest[] {
+  const there = own && configMaps.some(({ metadata: { name } }) => name === own.configMap.metadata.name);
+  return there ? [own.configMap] : [];
 }
 
 const isLeaving = (thing: Zone | Superpeer) => thing.metadata.deletionTimestamp !== undefined;

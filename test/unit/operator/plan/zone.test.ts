@@ -257,7 +257,8 @@ test('a paused zone changes nothing but tells its slots, and says so', () => {
 test('a deleted zone keeps its directory and tells all slots to drain, until the last has gone', () => {
   const of = deleted(zone('eu'));
   const slots = [mix(), deleted(mix('eu-eu-mix-1', { drainReason: 'Retired' })), slot('eu-sp', 'superpeer')];
-  const plan = planZone(view(of, { slots }), laterMs);
+  const configMaps = [{ ...pod('eu-directory-0'), metadata: { ...pod('').metadata, name: 'eu-directory-0' } }];
+  const plan = planZone(view(of, { slots, configMaps }), laterMs);
   assert.deepEqual(plan.remove, [{ kind: 'NodeSlot', name: 'eu-eu-mix-0' }]);
   assert.deepEqual(
     plan.permissions.map(({ slot: { metadata }, drain }) => [metadata.name, drain]),
@@ -267,7 +268,8 @@ test('a deleted zone keeps its directory and tells all slots to drain, until the
       ['eu-sp', true],
     ],
   );
-  assert.ok(objectsOf(plan).includes('StatefulSet/eu-directory-0'));
+  assert.deepEqual(objectsOf(plan), ['ConfigMap/eu-directory-0'], 'the roster says that they drain; nothing is made');
+  assert.deepEqual(planZone(view(of, { slots }), laterMs).apply, [], 'nor what has gone already');
   assert.equal(plan.finalizer, true);
   assert.deepEqual(said(plan, 'Ready'), ['False', 'Deleted']);
   assert.equal(planZone(view(of, { slots: [slot('eu-sp', 'superpeer')] }), laterMs).finalizer, false);
