@@ -89,7 +89,7 @@ suite('operator/main.ts', { skip }, () => {
     // Every write takes a while, and a zone that appears takes many.
     slow.fault = (asked) => (isWrite(asked) ? { kind: 'slow', bytes: 200, everyMs: 30 } : undefined);
     slow.asked.length = 0;
-    await apply(plane.admin, zone('last', { mixes: { replicas: 3 } }));
+    await apply(plane.admin, zone('last', { regions: [{ name: 'last', mixes: { replicas: 3 } }] }));
     await eventually(() => slow.asked.some(isWrite), 'the first write');
     d.kill('SIGTERM');
     await eventually(async () => (await fetch(`http://127.0.0.1:${portD}/readyz`)).status === 503, 'no readiness');
