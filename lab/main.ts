@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
+import { installObjects } from '../operator/install.ts';
 import type { ClientPod, Kubectl } from './calls/client.ts';
 import { placeCalls } from './calls/run.ts';
 import { voicemails } from './calls/speech.ts';
@@ -177,9 +178,10 @@ async function userTarget(cluster: UserCluster, stopping: () => boolean): Promis
     stop: async () => {
       await runKubectl(kubectl, ['delete', 'namespace', NAMESPACE, '--ignore-not-found']);
       if (operatorWasThere.trim()) return;
-      const rights = ['clusterrole/herd-operator', 'clusterrolebinding/herd-operator'];
-      const crds = ['crd/zones.herd.network', 'crd/superpeers.herd.network'];
-      await runKubectl(kubectl, ['delete', '--ignore-not-found', 'namespace/herd-system', ...rights, ...crds]);
+      const installed = installObjects({ image: '', nodeImage: '', namespaces: [] });
+      const clusterWide = installed.filter(({ metadata }) => metadata.namespace === undefined);
+      const names = clusterWide.map(({ kind, metadata }) => `${kind}/${metadata.name}`);
+      await runKubectl(kubectl, ['delete', '--ignore-not-found', ...names]);
     },
   };
 }
