@@ -14,6 +14,8 @@ export interface Rule {
 /** Attaches CEL rules: the schema emitter copies them into the CRD, where the API server enforces them. */
 export const rules = (...list: Rule[]) => ({ 'x-kubernetes-validations': list });
 
+export const immutable = (field: string) => rules({ rule: 'self == oldSelf', message: `${field} is immutable` });
+
 /**
  * Zone and region names are the front of the names of slots, ZONE-REGION-rendezvous-63, which are those of StatefulSets:
  * at most 52 characters, since a pod's label holds the name and a hash.
@@ -31,14 +33,6 @@ export const regionName = () =>
     .max(17)
     .regex(/^[a-z]([-a-z0-9]{0,15}[a-z0-9])?$/);
 
-/** Name of a slot, Superpeer or directory node. */
-export const nodeName = () =>
-  z
-    .string()
-    .min(1)
-    .max(52)
-    .regex(/^[a-z]([-a-z0-9]{0,50}[a-z0-9])?$/);
-
 /** A value that fits a Kubernetes label. */
 export const labelValue = () =>
   z
@@ -48,10 +42,12 @@ export const labelValue = () =>
     .regex(/^[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/);
 
 /** Labels that a Kubernetes node must have. */
-export const nodeSelector = () =>
-  z
-    .record(z.string(), z.string().max(63))
-    .meta({ maxProperties: 8, description: 'Labels of the Kubernetes nodes that the pods run on.' });
+export const nodeSelector = (description: string) =>
+  z.record(z.string(), z.string().max(63)).meta({ maxProperties: 8, description });
+
+/** Where no nodeSelector is given (objects/labels.ts, regionSelector). */
+export const regionsNodes = () =>
+  nodeSelector('Default: topology.kubernetes.io/region is the region’s name.').optional();
 
 export const url = () =>
   z
@@ -87,6 +83,22 @@ export function durationMs(text: string): number {
   const [, hours = '0', minutes = '0', seconds = '0'] = /^(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?$/.exec(text) ?? [];
   return ((Number(hours) * 60 + Number(minutes)) * 60 + Number(seconds)) * 1000;
 }
+
+/** How long the keys of a node are in force, as a Zone says and its slots are told. */
+export const nodeKeyLifetimes = {
+  link: duration('1h', '8760h', '720h', 'How long a node’s link key is in force.'),
+  circuit: duration('1h', '720h', '24h', 'How long a node’s circuit key is in force.'),
+};
+
+export const epochSeconds = () => z.int().min(60).max(86400).default(900);
+
+export const drainDeadlineSeconds = () =>
+  z
+    .int()
+    .min(30)
+    .max(86400)
+    .default(1800)
+    .meta({ description: 'A node that drains is ended after this time whatever rides on it.' });
 
 export const dateTime = () => z.string().max(32).meta({ format: 'date-time' });
 

@@ -8,21 +8,21 @@ import { z } from 'zod';
 import { conditionList } from './conditions.ts';
 import {
   dateTime,
-  duration,
+  drainDeadlineSeconds,
+  epochSeconds,
   generation,
+  immutable,
   keyStates,
+  nodeKeyLifetimes,
   nodeSelector,
   type ObjectMeta,
   type Parsed,
   parseResource,
   publicKey,
   regionName,
-  rules,
   url,
   zoneName,
 } from './fields.ts';
-
-const immutable = (field: string) => rules({ rule: 'self == oldSelf', message: `${field} is immutable` });
 
 export const slotRole = () => z.enum(['mix', 'rendezvous', 'superpeer']);
 export type SlotRole = z.infer<ReturnType<typeof slotRole>>;
@@ -31,16 +31,15 @@ export const NodeSlotSpec = z.object({
   zone: zoneName().meta({ description: 'The zone whose node this is.', ...immutable('zone') }),
   role: slotRole().meta({ description: 'What the node does.', ...immutable('role') }),
   region: regionName().meta({ description: 'The region of the zone that the node is in.', ...immutable('region') }),
-  nodeSelector: nodeSelector(),
+  nodeSelector: nodeSelector('Labels of the Kubernetes nodes that the pod runs on.'),
   directory: z
     .object({ url: url(), rootKey: publicKey() })
     .optional()
     .meta({ description: 'Where the node registers. Until it is known there is no pod.' }),
   keys: z
     .object({
-      epochSeconds: z.int().min(60).max(86400).default(900),
-      link: duration('1h', '8760h', '720h', 'How long a link key is in force.'),
-      circuit: duration('1h', '720h', '24h', 'How long a circuit key is in force.'),
+      epochSeconds: epochSeconds(),
+      ...nodeKeyLifetimes,
       notBefore: dateTime().optional().meta({ description: 'Keys that were made before this time get successors.' }),
     })
     .prefault({})
@@ -48,12 +47,7 @@ export const NodeSlotSpec = z.object({
   drain: z.boolean().default(false).meta({
     description: 'The node may drain, and be ended when nothing rides on it. The zone allows it to few at a time.',
   }),
-  drainDeadlineSeconds: z
-    .int()
-    .min(30)
-    .max(86400)
-    .default(1800)
-    .meta({ description: 'A node that drains is ended after this time whatever rides on it.' }),
+  drainDeadlineSeconds: drainDeadlineSeconds(),
   paused: z.boolean().default(false).meta({ description: 'The operator leaves the children of the slot as they are.' }),
 });
 export type NodeSlotSpec = z.infer<typeof NodeSlotSpec>;

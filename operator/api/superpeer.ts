@@ -3,12 +3,13 @@ import { z } from 'zod';
 import { conditionList } from './conditions.ts';
 import {
   generation,
-  nodeSelector,
+  immutable,
   type ObjectMeta,
   type Parsed,
   parseResource,
   publicKey,
   regionName,
+  regionsNodes,
   rules,
   zoneName,
 } from './fields.ts';
@@ -17,18 +18,16 @@ export const SuperpeerSpec = z
   .object({
     zoneRef: zoneName().meta({
       description: 'The Zone of this namespace that admits the superpeer.',
-      ...rules({ rule: 'self == oldSelf', message: 'zoneRef is immutable' }),
+      ...immutable('zoneRef'),
     }),
     channels: z.int().min(1).max(64).default(1).meta({ description: 'How many channels the superpeer carries.' }),
     managed: z
       .object({
         region: regionName().meta({
           description: 'Where the pod runs.',
-          ...rules({ rule: 'self == oldSelf', message: 'region is immutable' }),
+          ...immutable('region'),
         }),
-        nodeSelector: nodeSelector()
-          .optional()
-          .meta({ maxProperties: 8, description: 'Default: topology.kubernetes.io/region is the region’s name.' }),
+        nodeSelector: regionsNodes(),
       })
       .optional()
       .meta({ description: 'The operator runs the superpeer as a pod.' }),

@@ -2,22 +2,24 @@
 import { z } from 'zod';
 import { conditionList } from './conditions.ts';
 import {
+  drainDeadlineSeconds,
   duration,
+  epochSeconds,
   generation,
+  immutable,
   keyStates,
   labelValue,
-  nodeSelector,
+  nodeKeyLifetimes,
   type ObjectMeta,
   type Parsed,
   parseResource,
   publicKey,
   regionName,
+  regionsNodes,
   rules,
   url,
   zoneName,
 } from './fields.ts';
-
-const immutable = (field: string) => rules({ rule: 'self == oldSelf', message: `${field} is immutable` });
 
 const replicas = () =>
   z
@@ -28,9 +30,7 @@ const replicas = () =>
 
 const Region = z.object({
   name: regionName(),
-  nodeSelector: nodeSelector()
-    .optional()
-    .meta({ maxProperties: 8, description: 'Default: topology.kubernetes.io/region is the region’s name.' }),
+  nodeSelector: regionsNodes(),
   mixes: replicas().meta({ description: 'The zone’s mixes in this region.' }),
   rendezvous: replicas().meta({ description: 'The zone’s rendezvous in this region.' }),
 });
@@ -128,22 +128,11 @@ export const ZoneSpec = z.object({
         fieldPath: '.cellsPerTickMax',
       }),
     }),
-  epochSeconds: z
-    .int()
-    .min(60)
-    .max(86400)
-    .default(900)
-    .meta({ description: 'How long a consensus of the own directory lasts.' }),
-  drainDeadlineSeconds: z
-    .int()
-    .min(30)
-    .max(86400)
-    .default(1800)
-    .meta({ description: 'A node that drains is ended after this time whatever rides on it.' }),
+  epochSeconds: epochSeconds().meta({ description: 'How long a consensus of the own directory lasts.' }),
+  drainDeadlineSeconds: drainDeadlineSeconds(),
   keyLifetimes: z
     .object({
-      link: duration('1h', '8760h', '720h', 'How long a node’s link key is in force.'),
-      circuit: duration('1h', '720h', '24h', 'How long a node’s circuit key is in force.'),
+      ...nodeKeyLifetimes,
       signing: duration('1h', '2160h', '168h', 'How long the key is in force that signs what the directory says.'),
     })
     .prefault({})
