@@ -86,7 +86,7 @@ export class Applier {
     const { name, namespace, uid } = metadata;
     const held = { name, namespace: namespace!, uid, finalizers: [finalizer] };
     const manifest = { apiVersion, kind: resource.kind, metadata: held };
-    await this.#ifThere(this.#client.apply(resource, manifest, this.#fieldManager));
+    await this.#ifThere(this.#client.apply(resource, manifest, this.#fieldManager, 'yield'));
   }
 
   /** Whoever put the finalizer there. An object that is no more needs nothing. */
@@ -104,7 +104,7 @@ export class Applier {
 
   async annotatePod({ metadata: { name, namespace, uid } }: Pod, annotations: Record<string, string>): Promise<void> {
     const manifest = { apiVersion: 'v1', kind: 'Pod', metadata: { name, namespace: namespace!, uid, annotations } };
-    await this.#ifThere(this.#client.apply(pods, manifest, this.#fieldManager));
+    await this.#ifThere(this.#client.apply(pods, manifest, this.#fieldManager, 'yield'));
   }
 
   /** With a uid in it, what is applied to an object that has gone is refused as a conflict. */

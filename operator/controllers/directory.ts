@@ -66,18 +66,22 @@ export class DirectoryReader {
 
   async #fetch(zone: string, { url, rootKey }: DirectoryAddress): Promise<DirectorySays> {
     const of = `${url}/v1/zones/${encodeURIComponent(zone)}`;
+    let answers: [unknown, unknown];
     try {
-      const [view, nodes] = await Promise.all([this.#ask(`${of}/view`), this.#ask(`${of}/nodes`)]);
-      const consensus = readConsensus(view, zone, rootKey, Date.now());
-      return { consensus, nodes: readDirectoryNodes(nodes, zone, rootKey, Date.now()) };
+      answers = await Promise.all([this.#ask(`${of}/view`), this.#ask(`${of}/nodes`)]);
     } catch (error) {
       // Worded without times or counts, so that a status that shows it stays the same.
       const answered = error instanceof Error && error.message.startsWith('the directory answers ');
-      const problem = answered ? messageOf(error) : `no answer from ${url}`;
-      return { consensus: { kind: 'unreachable', problem }, nodes: undefined };
+      return silent(answered ? messageOf(error) : `no answer from ${url}`);
     }
+    const [view, report] = answers;
+    const nodes = readDirectoryNodes(report, zone, rootKey, Date.now());
+    if ('refused' in nodes) return silent(nodes.refused);
+    return { consensus: readConsensus(view, zone, rootKey, Date.now()), nodes };
   }
 }
+
+const silent = (problem: string): DirectorySays => ({ consensus: { kind: 'unreachable', problem }, nodes: undefined });
 
 /** What a directory says of one node. */
 export const listedIn = (nodes: DirectoryNodes | undefined, id: string): ListedNode | 'absent' | undefined =>

@@ -60,18 +60,20 @@ async function gather({ caches, keys, directories, nodeImage }: Deps, key: strin
   const { namespace, name, uid } = zone.metadata;
   const owner: Owner = { kind: 'Zone', metadata: zone.metadata };
   const standing = standingOf(zone.status);
+  const around = surroundings(caches, zone);
   const leaving = zone.metadata.deletionTimestamp !== undefined;
   const found = leaving
     ? { keys: new Map<string, string>(), problem: undefined }
     : await keys.ensure(owner, [zoneKey(zone)], standing, zone.status?.rootKey);
+  const times = zoneRotation(around.zones, zone);
   const made = leaving
     ? []
-    : await keys.rotate(owner, zoneChangingKeys(zone), keyKinds.directory, zoneRotation(zone), standing, Date.now());
+    : await keys.rotate(owner, zoneChangingKeys(zone), keyKinds.directory, times, standing, Date.now());
   const { rootKey, directoryURL: url } = zone.status ?? {};
   const { consensus } = await directories.read(key, name, rootKey && url ? { url, rootKey } : undefined, standing);
   return {
     zone,
-    ...surroundings(caches, zone),
+    ...around,
     rootKey: found.keys.get(rootSecretName(name)),
     keyProblem: found.problem,
     made,

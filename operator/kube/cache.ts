@@ -48,10 +48,6 @@ export class Cache<T extends KubeObject> {
     return this.#reflectors.flatMap((r) => [...r.store.values()]);
   }
 
-  inNamespace(namespace: string): T[] {
-    return this.by('namespace', namespace);
-  }
-
   /** Those whose controller has this uid. */
   ownedBy(uid: string): T[] {
     return this.by('owner', uid);

@@ -9,10 +9,10 @@
 import { Agent, type Dispatcher } from 'undici';
 import { fullJitter, type Random, sleep } from './backoff.ts';
 import type { Cluster } from './cluster.ts';
-import { ApiError, apiError, isNotFound, isTooMany } from './errors.ts';
-import { type KubeObject, type Manifest, pods, type Resource } from './types.ts';
+import { ApiError, apiError, isNotFound } from './errors.ts';
+import type { KubeObject, Manifest, Resource } from './types.ts';
 
-export type Verb = 'get' | 'list' | 'watch' | 'create' | 'update' | 'apply' | 'patch' | 'delete' | 'evict';
+export type Verb = 'get' | 'list' | 'watch' | 'create' | 'update' | 'apply' | 'patch' | 'delete';
 
 export interface ClientOptions {
   /** Milliseconds for which a write that is sent now may be under way; undefined: none may be sent, as after the lease was lost. */
@@ -195,24 +195,6 @@ export class KubeClient {
     return this.#json({ verb: 'patch', method: 'PATCH', path, body: changes, contentType });
   }
 
-  /**
-   * Asks for a pod's end as `kubectl drain` does. Absent is as good as evicted.
-   * @param uid protects a new pod of the same name
-   * @returns refused: a disruption budget does not allow it now
-   */
-  async evict(namespace: string, name: string, uid: string): Promise<'evicted' | 'refused'> {
-    const path = pathOf(pods, namespace, name, {}, 'eviction');
-    const deleteOptions = { preconditions: { uid } };
-    const body = { apiVersion: 'policy/v1', kind: 'Eviction', metadata: { name, namespace }, deleteOptions };
-    try {
-      await this.#find({ verb: 'evict', method: 'POST', path, body, contentType: 'application/json' });
-      return 'evicted';
-    } catch (error) {
-      if (isTooMany(error)) return 'refused';
-      throw error;
-    }
-  }
-
   /** @throws ApiError 409 when it exists */
   async create<T extends KubeObject>(resource: Resource<T>, manifest: Manifest): Promise<T> {
     const path = pathOf(resource, manifest.metadata.namespace);
@@ -287,7 +269,7 @@ export class KubeClient {
     if (error instanceof NoLeave) return undefined;
     const code = error instanceof ApiError ? error.code : 0;
     // To an eviction 429 is an answer.
-    if (code === 429 ? request.verb === 'evict' : !repeatable.has(request.verb)) return undefined;
+    if (code !== 429 && !repeatable.has(request.verb)) return undefined;
     if (code > 0 && code !== 429 && code < 500) return undefined;
     const jitterMs = fullJitter(attempt, 100, 5_000, this.#options.random ?? Math.random, 20);
     const askedMs = error instanceof ApiError ? error.retryAfterMs : 0;

@@ -23,8 +23,6 @@ const hasCode = (error: unknown, code: number) => error instanceof ApiError && e
 export const isNotFound = (error: unknown) => hasCode(error, 404);
 /** 409 is both "already exists" and "changed meanwhile". */
 export const isConflict = (error: unknown) => hasCode(error, 409);
-/** Too many requests; to an eviction it is how a disruption budget says no. */
-export const isTooMany = (error: unknown) => hasCode(error, 429);
 /** The server does not know what was asked for, or refuses to be asked so. */
 export const isInvalid = (error: unknown) => hasCode(error, 400) || hasCode(error, 422);
 /** The resource version is too old to continue from: list again. */

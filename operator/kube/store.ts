@@ -14,7 +14,6 @@ export interface Change<T> {
 }
 
 const common: Record<string, Index<KubeObject>> = {
-  namespace: ({ metadata }) => (metadata.namespace === undefined ? [] : [metadata.namespace]),
   owner: (object) => {
     const owner = controllerOf(object);
     return owner ? [owner.uid] : [];

@@ -5,6 +5,7 @@
  * number, and leave one that has become another superpeer's. What was given is read from the roster that is in force.
  */
 import { z } from 'zod';
+import { parseJson } from './json.ts';
 
 const Config = z.object({
   zones: z.array(
@@ -24,21 +25,13 @@ export type Numbered = Carrier & { readonly first: number };
 
 /** What a directory's configuration says of a zone's channels; nothing, if somebody has made something else of it. */
 export function numbersIn(nodeJson: string | undefined, zone: string): Map<string, Numbered> {
-  const config = Config.safeParse(parsed(nodeJson ?? ''));
+  const config = Config.safeParse(parseJson(nodeJson ?? ''));
   const entries = config.data?.zones.find((served) => served.zone === zone)?.roster ?? [];
   return new Map(
     entries.flatMap(({ id, channels, firstChannel: first }) =>
       channels === undefined || first === undefined ? [] : [[id, { id, channels, first }] as const],
     ),
   );
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 /** First numbers by superpeer. */

@@ -2,19 +2,19 @@
 import { z } from 'zod';
 import { verifyCertified } from '../../nodes/config/certificate.ts';
 import { opened } from '../../nodes/config/consensus.ts';
+import { parseJson } from './json.ts';
 
 export type Consensus =
   | { kind: 'unasked' }
   /** The problem is worded without times or counts, so that a status that shows it stays the same. */
   | { kind: 'unreachable'; problem: string }
-  | { kind: 'verified'; epoch: number; registered: ReadonlySet<string> };
+  | { kind: 'verified'; epoch: number };
 
 const Answer = z.object({ own: z.unknown() });
 const Document = z.object({
   zone: z.string(),
   epoch: z.int(),
   validUntil: z.string(),
-  nodes: z.array(z.object({ id: z.string() })),
 });
 
 /** @param rootKey base64 of the zone's Ed25519 public key */
@@ -29,14 +29,5 @@ export function readConsensus(answer: unknown, zone: string, rootKey: string, no
   if (!document.success) return unreachable('the signed consensus can’t be read');
   if (document.data.zone !== zone) return unreachable(`the consensus is of zone ${document.data.zone}`);
   if (!(Date.parse(document.data.validUntil) > nowMs)) return unreachable('the consensus has expired');
-  const registered = new Set(document.data.nodes.map((n) => n.id));
-  return { kind: 'verified', epoch: document.data.epoch, registered };
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
+  return { kind: 'verified', epoch: document.data.epoch };
 }

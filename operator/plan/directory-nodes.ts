@@ -1,6 +1,7 @@
 /** What a directory says of the nodes of its roster beyond the consensus: who drains, and whether anything rides on him. */
 import { z } from 'zod';
-import { signedCertificate, verifyCertified } from '../../nodes/config/certificate.ts';
+import { certifiedText, verifyCertified } from '../../nodes/config/certificate.ts';
+import { parseJson } from './json.ts';
 
 export interface ListedNode {
   readonly registered: boolean;
@@ -14,7 +15,6 @@ export interface ListedNode {
 /** By id; of an unreachable directory nothing is known. */
 export type DirectoryNodes = ReadonlyMap<string, ListedNode>;
 
-const Answer = z.object({ text: z.string(), signature: z.string(), certificate: signedCertificate });
 const Document = z.object({
   zone: z.string(),
   issuedAt: z.int(),
@@ -31,17 +31,25 @@ const Document = z.object({
 /** A document as old as this says nothing of now. */
 const ageMsMax = 5 * 60_000;
 
-/** @throws naming what is wrong with the document */
-export function readDirectoryNodes(answer: unknown, zone: string, rootKey: string, nowMs: number): DirectoryNodes {
-  const signed = Answer.parse(answer);
+/** @returns what is wrong with the document, in one sentence without times or counts, if it is not to be believed */
+export function readDirectoryNodes(
+  answer: unknown,
+  zone: string,
+  rootKey: string,
+  nowMs: number,
+): DirectoryNodes | { readonly refused: string } {
+  const signed = certifiedText.safeParse(answer);
+  if (!signed.success) return { refused: 'the directory answers something that is not a report on nodes' };
   const key = Buffer.from(rootKey, 'base64');
-  const verified = verifyCertified('report on nodes', 'herd-nodes-v1', signed, key, zone, nowMs);
-  if ('refused' in verified) throw new Error(verified.refused);
-  const document = Document.parse(JSON.parse(verified.text));
-  if (document.zone !== zone) throw new Error(`it is of zone ${document.zone}`);
-  if (Math.abs(nowMs - document.issuedAt) > ageMsMax) throw new Error('it is of another time');
+  const verified = verifyCertified('report on nodes', 'herd-nodes-v1', signed.data, key, zone, nowMs);
+  if ('refused' in verified) return verified;
+  const document = Document.safeParse(parseJson(verified.text));
+  if (!document.success) return { refused: 'the signed report on nodes can’t be read' };
+  const { data } = document;
+  if (data.zone !== zone) return { refused: `the report on nodes is of zone ${data.zone}` };
+  if (Math.abs(nowMs - data.issuedAt) > ageMsMax) return { refused: 'the report on nodes is of another time' };
   return new Map(
-    document.nodes.map(({ id, registered, draining, empty, expelled }) => [
+    data.nodes.map(({ id, registered, draining, empty, expelled }) => [
       id,
       { registered, draining, empty, expelled: expelled ?? undefined },
     ]),

@@ -94,7 +94,3 @@ export const keyNames = (made: readonly MadeKey[]): string =>
     .map(({ kind, number }) => `${kind}-${number}`)
     .sort()
     .join(' ');
-
-/** Milliseconds since 1970 of an annotation's time; in the past for ever if there is none or it is no time. */
-export const askedMs = (...times: readonly (string | undefined)[]): number =>
-  Math.max(0, ...times.map((time) => Date.parse(time ?? '')).filter(Number.isFinite));

@@ -27,8 +27,8 @@ import {
 import type { ChangingKeys, KeySecret } from '../objects/secret.ts';
 import { slotObjects } from '../objects/slot.ts';
 import type { ListedNode } from './directory-nodes.ts';
-import { askedMs, keyNames, keyStatesOf, type MadeKey, type RotationTimes } from './key-rotation.ts';
-import { conditions, type Finding, isTrue, type Problem, timeOf } from './status.ts';
+import { keyNames, keyStatesOf, type MadeKey, type RotationTimes } from './key-rotation.ts';
+import { askedMs, conditions, type Finding, isTrue, type Problem, timeOf } from './status.ts';
 
 export interface SlotView {
   readonly slot: NodeSlot;

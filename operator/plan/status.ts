@@ -19,6 +19,10 @@ export interface Finding<Type extends string> {
 /** As Kubernetes writes times: to the second. */
 export const timeOf = (ms: number) => new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');
 
+/** Milliseconds since 1970 of the latest of these times, as annotations have them; in the past for ever if there is none or it is no time. */
+export const askedMs = (...times: readonly (string | undefined)[]): number =>
+  Math.max(0, ...times.map((time) => Date.parse(time ?? '')).filter(Number.isFinite));
+
 export const isTrue = (finding: Finding<string>) => finding.status === 'True';
 
 /** Sorted by type; the transition time of a condition stays until its status changes. */

@@ -7,8 +7,7 @@ import type { Manifest } from '../kube/types.ts';
 import { readmitAnnotation, regionSelector } from '../objects/labels.ts';
 import { slotManifest } from '../objects/slot.ts';
 import type { ListedNode } from './directory-nodes.ts';
-import { askedMs } from './key-rotation.ts';
-import { conditions, type Finding, isTrue } from './status.ts';
+import { askedMs, conditions, type Finding, isTrue } from './status.ts';
 import { isApproved, slotKeys } from './zone.ts';
 
 export interface SuperpeerView {
@@ -77,7 +76,7 @@ function wish(view: SuperpeerView): Manifest[] {
 const ofZone = ({ host }: SuperpeerView, zone: Zone) => ({
   drainDeadlineSeconds: zone.spec.drainDeadlineSeconds,
   paused: zone.spec.paused,
-  keys: slotKeys({ zones: host ? [host] : [] }, zone),
+  keys: slotKeys(host ? [host] : [], zone),
 });
 
 function judge(view: SuperpeerView): SuperpeerFinding[] {

@@ -35,9 +35,9 @@ import { type SlotWish, slotManifest } from '../objects/slot.ts';
 import { numberChannels, numbersIn } from './channels.ts';
 import type { Consensus } from './consensus.ts';
 import { type Permission, planDrains } from './drains.ts';
-import { askedMs, keyNames, keyStatesOf, type MadeKey, type RotationTimes } from './key-rotation.ts';
+import { keyNames, keyStatesOf, type MadeKey, type RotationTimes } from './key-rotation.ts';
 import { hostOf } from './relations.ts';
-import { conditions, type Finding, isTrue, nodeReady, type Problem, timeOf } from './status.ts';
+import { askedMs, conditions, type Finding, isTrue, nodeReady, type Problem, timeOf } from './status.ts';
 
 export interface ZoneView {
   readonly zone: Zone;
@@ -101,10 +101,17 @@ export const zoneChangingKeys = ({ metadata: { name } }: Zone): ChangingKeys => 
   prefix: (kind) => `${name}-${kind}`,
 });
 
-export function zoneRotation({ metadata, spec }: Zone): RotationTimes {
+/** By the clock of the directory that serves the zone, which may be another's. */
+function epochSecondsOf(zones: readonly Zone[], zone: Zone): number {
+  return (zones.find(({ metadata: { name } }) => name === hostOf(zone)) ?? zone).spec.epochSeconds;
+}
+
+/** @param zones where the one is among whose directory serves this one */
+export function zoneRotation(zones: readonly Zone[], zone: Zone): RotationTimes {
+  const { metadata, spec } = zone;
   const { link, circuit, signing } = spec.keyLifetimes;
   return {
-    epochMs: spec.epochSeconds * 1000,
+    epochMs: epochSecondsOf(zones, zone) * 1000,
     lifetimeMs: { link: durationMs(link), circuit: durationMs(circuit), signing: durationMs(signing) },
     notBeforeMs: askedMs(metadata.annotations?.[rotateAnnotation]),
   };
@@ -138,7 +145,7 @@ export function planZone(view: ZoneView, nowMs: number): ZonePlan {
       ...(self.url ? { directoryURL: self.url } : {}),
       ...epochOf(view),
       ...counts(view),
-      keys: keyStatesOf(view.made, zoneRotation(zone)),
+      keys: keyStatesOf(view.made, zoneRotation(view.zones, zone)),
     },
     requeueAfterMs: quiet ? pollMs : pollUnreadyMs,
   };
@@ -184,7 +191,7 @@ function wantedSlots(view: ZoneView, directory: DirectoryAddress | undefined): S
       const nodeSelector = selectorOf(region);
       const place = { zone: zoneName, role, region: region.name, nodeSelector };
       const known = directory ? { directory } : {};
-      const wish = { ...place, drainDeadlineSeconds, paused, keys: slotKeys(view, zone), ...known };
+      const wish = { ...place, drainDeadlineSeconds, paused, keys: slotKeys(view.zones, zone), ...known };
       return { name: slotName(zoneName, region.name, role, index), wish };
     });
   return zone.spec.regions.flatMap((region) => [
@@ -193,9 +200,9 @@ function wantedSlots(view: ZoneView, directory: DirectoryAddress | undefined): S
   ]);
 }
 
-/** When keys of the zone's nodes change: by the clock of the directory that serves it. */
-export function slotKeys({ zones }: Pick<ZoneView, 'zones'>, zone: Zone) {
-  const { epochSeconds } = (zones.find(({ metadata: { name } }) => name === hostOf(zone)) ?? zone).spec;
+/** When keys of the zone's nodes change. */
+export function slotKeys(zones: readonly Zone[], zone: Zone) {
+  const epochSeconds = epochSecondsOf(zones, zone);
   const { link, circuit } = zone.spec.keyLifetimes;
   const asked = askedMs(zone.metadata.annotations?.[rotateAnnotation]);
   return { epochSeconds, link, circuit, ...(asked > 0 ? { notBefore: timeOf(asked) } : {}) };

@@ -17,7 +17,6 @@ import {
   type KubeObject,
   keyOf,
   type Manifest,
-  podDisruptionBudgets,
   pods,
 } from '../../operator/kube/types.ts';
 import { type ControlPlane, eventually, skip, startControlPlane } from './support/control-plane.ts';
@@ -315,44 +314,6 @@ suite('the controller runtime between faults', { skip, concurrency: 6 }, () => {
       },
     );
   });
-
-  test('an eviction is refused while a budget has no room, and done when it has', () =>
-    withClient(
-      () => undefined,
-      async (client, server, namespace) => {
-        const labels = { app: 'mix' };
-        const pod: Manifest = {
-          apiVersion: 'v1',
-          kind: 'Pod',
-          metadata: { name: 'mix', namespace, labels },
-          spec: { containers: [{ name: 'mix', image: 'none' }] },
-        } as Manifest;
-        const { metadata } = await client.create(pods, pod);
-        await client.applyStatus(
-          pods,
-          { ...pod, spec: undefined, status: { phase: 'Running' } } as Manifest,
-          'kubelet',
-        );
-        const budget = {
-          apiVersion: 'policy/v1',
-          kind: 'PodDisruptionBudget',
-          metadata: { name: 'mix', namespace },
-          spec: { maxUnavailable: 0, selector: { matchLabels: labels } },
-        };
-        await client.create(podDisruptionBudgets, budget);
-        await eventually(async () => (await client.evict(namespace, 'mix', metadata.uid)) === 'refused', 'a refusal');
-        await client.delete(podDisruptionBudgets, namespace, 'mix');
-        const other = () =>
-          client.evict(namespace, 'mix', 'another').then(
-            () => false,
-            (error) => error.code === 409,
-          );
-        await eventually(other, 'a conflict');
-        await eventually(async () => (await client.evict(namespace, 'mix', metadata.uid)) === 'evicted', 'an eviction');
-        const requests = server.asked.filter((a) => a.url.pathname.endsWith('/eviction'));
-        assert.ok(requests.length >= 3);
-      },
-    ));
 
   test('an annotation of a pod that is another’s is not taken, and no pod is made by annotating it', () =>
     withClient(

@@ -75,7 +75,10 @@ async function measure(options: Options): Promise<{ calls: LoadCall[]; summary: 
       firstPort: 30_000,
       seed: 'agreement',
     };
-    const lines = await linesOf(deployment.run('test/sockets/swarm.ts', plan), controller.signal);
+    const lines = (await deployment.lines('test/sockets/swarm.ts', plan, controller.signal)) as (
+      | LoadCall
+      | SwarmSummary
+    )[];
     const calls = lines.filter((line): line is LoadCall => 'outcome' in line);
     const summary = lines.find((line): line is SwarmSummary => 'attachments' in line);
     if (!summary) throw new Error('the swarm ended without a summary');
@@ -104,25 +107,6 @@ function simulated(options: Options): LoadCall[] {
 
 function channelsFor(attachments: number): number {
   return Math.ceil((CLIENTS * attachments * SLACK) / CLIENTS_PER_CHANNEL / SUPERPEERS);
-}
-
-function linesOf(child: ReturnType<Deployment['run']>, signal: AbortSignal): Promise<(LoadCall | SwarmSummary)[]> {
-  let text = '';
-  child.stdout!.setEncoding('utf8').on('data', (part: string) => {
-    text += part;
-  });
-  signal.addEventListener('abort', () => child.kill('SIGKILL'));
-  return new Promise((resolve, reject) => {
-    child.once('close', (code) => {
-      if (code !== 0) return reject(new Error(`the swarm ended with ${code}`));
-      resolve(
-        text
-          .trim()
-          .split('\n')
-          .map((line) => JSON.parse(line)),
-      );
-    });
-  });
 }
 
 /** Wilson's 95 % interval of a share. */

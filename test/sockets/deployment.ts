@@ -161,10 +161,23 @@ export class Deployment {
     return JSON.parse(stdout) as T;
   }
 
-  /** Runs a script of the repository inside the namespace. */
-  run(script: string, argument: unknown): ChildProcess {
+  /** Runs a script of the repository inside the namespace: the JSON lines that it prints. It is killed when the signal aborts. */
+  async lines(script: string, argument: unknown, signal?: AbortSignal): Promise<object[]> {
     const args = ['netns', 'exec', this.namespace, process.execPath, path.join(ROOT, script), JSON.stringify(argument)];
-    return spawn('ip', args, { stdio: ['ignore', 'pipe', 'inherit'] });
+    const child = spawn('ip', args, { stdio: ['ignore', 'pipe', 'inherit'] });
+    let text = '';
+    child.stdout!.setEncoding('utf8').on('data', (part: string) => {
+      text += part;
+    });
+    const kill = () => child.kill('SIGKILL');
+    signal?.addEventListener('abort', kill);
+    const code = await new Promise((resolve) => child.once('close', resolve));
+    signal?.removeEventListener('abort', kill);
+    if (code !== 0) throw new Error(`${script} ended with ${code}`);
+    return text
+      .split('\n')
+      .filter(Boolean)
+      .map((line) => JSON.parse(line) as object);
   }
 
   /** A command's output from inside the namespace. */

@@ -141,18 +141,9 @@ async function record(deployment: Deployment, seconds: number, loaded: boolean):
       seed: String(Date.now()),
     };
     const before = processorTimes();
-    const swarm = deployment.run('test/sockets/swarm.ts', plan);
-    let out = '';
-    swarm.stdout!.on('data', (text: Buffer) => {
-      out += text;
-    });
-    await new Promise((resolve) => swarm.once('close', resolve));
+    const lines = await deployment.lines('test/sockets/swarm.ts', plan);
     const after = processorTimes();
     const busy = 1 - (after.idle - before.idle) / (after.all - before.all);
-    const lines = out
-      .split('\n')
-      .filter(Boolean)
-      .map((line) => JSON.parse(line) as object);
     const summary = lines.find((line) => 'attachedMs' in line) as SwarmSummary | undefined;
     if (!summary) throw new Error('the swarm ended without its summary');
     if (tcpdump.exitCode !== null) throw new Error(`tcpdump: ${said}`);

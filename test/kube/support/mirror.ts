@@ -4,6 +4,7 @@
  */
 import { Cache } from '../../../operator/kube/cache.ts';
 import type { KubeClient } from '../../../operator/kube/client.ts';
+import type { Index } from '../../../operator/kube/store.ts';
 import type { KubeObject, Resource } from '../../../operator/kube/types.ts';
 import * as types from '../../../operator/kube/types.ts';
 
@@ -33,12 +34,16 @@ export interface Mirror {
   stop(): Promise<void>;
 }
 
+const namespace: Index<KubeObject> = ({ metadata }) => (metadata.namespace ? [metadata.namespace] : []);
+
 export async function startMirror(admin: KubeClient): Promise<Mirror> {
   const stopping = new AbortController();
   /** BOUNDED: by the namespaces of the suite, as is the next. */
   const versions = new Map<string, number>();
   const made = new Map<string, Record<string, number>>();
-  const caches = mirrored.map((resource) => new Cache(admin, resource, { namespaces: [] }, seen(resource), {}));
+  const caches = mirrored.map(
+    (resource) => new Cache(admin, resource, { namespaces: [] }, seen(resource), { indexes: { namespace } }),
+  );
   const running = caches.map((cache) => cache.run(stopping.signal));
   while (!caches.every((cache) => cache.synced)) await new Promise((resolve) => setTimeout(resolve, 20));
   const cacheOf = <T extends KubeObject>(resource: Resource<T>) =>
@@ -46,9 +51,11 @@ export async function startMirror(admin: KubeClient): Promise<Mirror> {
 
   return {
     in: (namespace) =>
-      caches.flatMap((cache) => cache.inNamespace(namespace).map((object) => ({ kind: cache.resource.kind, object }))),
+      caches.flatMap((cache) =>
+        cache.by('namespace', namespace).map((object) => ({ kind: cache.resource.kind, object })),
+      ),
     get: (resource, namespace, name) => cacheOf(resource).get(`${namespace}/${name}`),
-    all: (resource, namespace) => cacheOf(resource).inNamespace(namespace),
+    all: (resource, namespace) => cacheOf(resource).by('namespace', namespace),
     version: (namespace) => versions.get(namespace) ?? 0,
     secretsMade: (namespace) => made.get(namespace) ?? {},
     async stop() {

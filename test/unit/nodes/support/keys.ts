@@ -9,9 +9,6 @@ export const inForce = (key: Buffer): ScheduledKey[] => [{ key, from: 0 }];
 /** The keys that a node with that seed has if it is given none. */
 export const derivedKeys = (seed: Uint8Array): NodeKeys => nodeKeys(derivedSeeds(seed));
 
-/** The one public key of a kind, out of a seed. */
-export const derivedKey = (seed: Uint8Array, kind: keyof NodeKeys): Buffer => derivedKeys(seed)[kind][0].pair.publicKey;
-
 /** Whoever has one link key; the tag is as good as any. */
 export function selfOf(key: DhKeyPair): LinkSelf {
   return { tag: key.publicKey.toString('hex', 0, 8), shown: () => key, accepted: [key] };

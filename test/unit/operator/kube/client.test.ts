@@ -227,16 +227,6 @@ test('an answer that does not end is given up', () =>
     { requestMsMax: 200 },
   ));
 
-test('an eviction that a budget refuses is an answer, not a reason to ask again at once', () =>
-  against([status(429, { 'retry-after': '1' }), status(404), status(201), status(500)], async (client, asked) => {
-    assert.equal(await client.evict('n', 'a', 'uid'), 'refused');
-    assert.equal(await client.evict('n', 'a', 'uid'), 'evicted');
-    assert.equal(await client.evict('n', 'a', 'uid'), 'evicted');
-    await assert.rejects(client.evict('n', 'a', 'uid'), new ApiError(500, 'Test', 'says 500'));
-    assert.deepEqual(new Set(asked), new Set(['POST /api/v1/namespaces/n/pods/a/eviction']));
-    assert.equal(asked.length, 4);
-  }));
-
 test('conflicts are won only for what is ours', () =>
   against([ok(map), ok(map), ok(map)], async (client, asked) => {
     await client.apply(pods, map, 'm', 'yield');

@@ -8,7 +8,8 @@ interface Painted extends KubeObject {
   readonly colours: readonly string[];
 }
 
-const store = () => new Store<Painted>({ colour: ({ colours }) => colours });
+const store = () =>
+  new Store<Painted>({ colour: ({ colours }) => colours, namespace: ({ metadata }) => [metadata.namespace!] });
 
 const object = (
   name: string,

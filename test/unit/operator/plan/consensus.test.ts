@@ -15,8 +15,8 @@ const answer = (of: object, ...more: ['herd-verdict-v1'] | []) => ({
   own: envelope(certified(root, 'eu', JSON.stringify(of), ...more)),
 });
 
-test('a consensus under the zone’s root key gives its epoch and nodes', () => {
-  const expected = { kind: 'verified', epoch: 3, registered: new Set(['eu-mix-0']) };
+test('a consensus under the zone’s root key gives its epoch', () => {
+  const expected = { kind: 'verified', epoch: 3 };
   assert.deepEqual(readConsensus(answer(document), 'eu', rootKey, nowMs), expected);
 });
 

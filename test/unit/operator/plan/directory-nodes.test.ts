@@ -16,6 +16,7 @@ const good = { zone: 'eu', issuedAt: now, nodes };
 
 test('a report says of each node of the roster what the directory knows', () => {
   const read = readDirectoryNodes(report(good), 'eu', rootKey, now);
+  assert.ok(!('refused' in read));
   assert.deepEqual(
     [...read],
     [
@@ -27,7 +28,7 @@ test('a report says of each node of the roster what the directory knows', () => 
 
 test('a report that is not the zone’s, not of now, or for another purpose is refused with the reason', () => {
   const rows: [string, unknown, RegExp][] = [
-    ['nothing', {}, /text/],
+    ['nothing', {}, /not a report/],
     ['another zone', report({ ...good, zone: 'na' }), /of zone na/],
     ['an hour old', report({ ...good, issuedAt: now - 3_600_000 }), /another time/],
     ['a consensus', certified(root, 'eu', JSON.stringify(good)), /not signed/],
@@ -36,7 +37,12 @@ test('a report that is not the zone’s, not of now, or for another purpose is r
       certified(new Identity(Buffer.alloc(32, 2)), 'eu', JSON.stringify(good), 'herd-nodes-v1'),
       /root key/,
     ],
-    ['a report without nodes', report({ zone: 'eu', issuedAt: now }), /nodes/],
+    ['a report without nodes', report({ zone: 'eu', issuedAt: now }), /can’t be read/],
+    ['no JSON', certified(root, 'eu', '{', 'herd-nodes-v1'), /can’t be read/],
   ];
-  for (const [row, answer, why] of rows) assert.throws(() => readDirectoryNodes(answer, 'eu', rootKey, now), why, row);
+  for (const [row, answer, why] of rows) {
+    const read = readDirectoryNodes(answer, 'eu', rootKey, now);
+    assert.ok('refused' in read, row);
+    assert.match(read.refused, why, row);
+  }
 });

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import type { ConfigMap } from '../../../../operator/kube/types.ts';
 import type { DirectoryConfig } from '../../../../operator/objects/config.ts';
 import type { NodeStatefulSet } from '../../../../operator/objects/pod.ts';
-import { planZone, type ZonePlan, type ZoneView } from '../../../../operator/plan/zone.ts';
+import { planZone, type ZonePlan, type ZoneView, zoneRotation } from '../../../../operator/plan/zone.ts';
 import {
   deleted,
   key,
@@ -164,7 +164,7 @@ const verified = { kind: 'verified', epoch: 5 } as const;
 function settledView(slots = [mix(), rendezvous()], of = zone('eu')): ZoneView {
   const planned = planZone(view(of, { slots }), laterMs);
   const statefulSets = planned.apply.filter((o) => o.kind === 'StatefulSet').map((o) => running(o as NodeStatefulSet));
-  return view(of, { slots, statefulSets, consensus: { ...verified, registered: new Set() } });
+  return view(of, { slots, statefulSets, consensus: verified });
 }
 
 test('a zone is Ready when its directory is and all its slots are Active', () => {
@@ -313,6 +313,13 @@ test('a change of roster, peers or parameters does not change the directory’s 
   }
   const alone = planZone(view(eu, { ...base, zones: [eu, others[0]!] }), laterMs);
   assert.notEqual(template(alone), template(first), 'a zone fewer is a root key fewer, which is mounted');
+});
+
+test('keys change by the epochs of the directory that serves the zone', () => {
+  const host = zone('eu', { epochSeconds: 60 });
+  const served = zone('sa', { directory: { zoneRef: 'eu' } });
+  assert.equal(zoneRotation([served, host], served).epochMs, 60_000);
+  assert.equal(zoneRotation([served], served).epochMs, 900_000, 'while there is none, its own');
 });
 
 test('planning its own outcome again changes no transition time and no child', () => {
