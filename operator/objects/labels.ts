@@ -7,7 +7,10 @@ export type Role = 'directory' | 'mix' | 'rendezvous' | 'superpeer';
 export const managedBy = 'herd-operator';
 export const managedSelector = `app.kubernetes.io/managed-by=${managedBy}`;
 export const regionSelector = (region: string) => ({ 'topology.kubernetes.io/region': region });
+/** In a pod's template: of what the daemon reads once. */
 export const configHashAnnotation = 'herd.network/config-hash';
+/** On a directory's pod: the configuration that its files should have by now. */
+export const configAnnotation = 'herd.network/config';
 export const publicKeyAnnotation = 'herd.network/public-key';
 /** On a Zone or slot that is deleted: nothing is waited for. */
 export const forceAnnotation = 'herd.network/force';

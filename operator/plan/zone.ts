@@ -18,7 +18,7 @@ import { disruptionBudget } from '../objects/budget.ts';
 import type { DirectoryAddress, RosterEntry, ServedZone } from '../objects/config.ts';
 import { directoryObjects, directoryService, directoryURL, selectorOf } from '../objects/directory.ts';
 import {
-  configHashAnnotation,
+  configAnnotation,
   directoryName,
   forceAnnotation,
   keysAnnotation,
@@ -383,7 +383,7 @@ function nudge(view: ZoneView, own: OwnDirectory | undefined): ZonePlan['nudge']
   const keysOf = (other: Zone) =>
     isSame(other, zone) ? keyNames(made) : (other.status?.keys ?? []).map(({ name }) => name).join(' ');
   const keys = servedBy(view).map((other) => `${other.metadata.name}: ${keysOf(other)}`);
-  const annotations = { [configHashAnnotation]: own.podHash, [keysAnnotation]: keys.join('; ') };
+  const annotations = { [configAnnotation]: own.podHash, [keysAnnotation]: keys.join('; ') };
   const told = Object.entries(annotations).every(([name, value]) => pod.metadata.annotations?.[name] === value);
   return told ? undefined : { pod, annotations };
 }

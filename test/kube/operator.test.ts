@@ -6,7 +6,7 @@ import { Manager } from '../../operator/controllers/manager.ts';
 import { KubeClient, type Verb } from '../../operator/kube/client.ts';
 import * as kube from '../../operator/kube/types.ts';
 import type { DirectoryConfig, NodeConfig } from '../../operator/objects/config.ts';
-import { configHashAnnotation, drainAnnotation, readmitAnnotation } from '../../operator/objects/labels.ts';
+import { configAnnotation, drainAnnotation, readmitAnnotation } from '../../operator/objects/labels.ts';
 import { type ControlPlane, eventually, skip, startControlPlane } from './support/control-plane.ts';
 import { PlayedDirectories } from './support/directory.ts';
 import { apply, install } from './support/install.ts';
@@ -215,7 +215,7 @@ suite('the operator', { skip }, () => {
 
   test('the directory’s pod is told of a changed configuration, and not rolled', async () => {
     const { uid } = await podOf('eu-directory-0');
-    const hash = async () => (await podOf('eu-directory-0')).annotations![configHashAnnotation];
+    const hash = async () => (await podOf('eu-directory-0')).annotations![configAnnotation];
     const before = await hash();
     const regions = [{ name: 'eu', mixes: { replicas: 2 } }];
     await apply(plane.admin, zone('eu', { peers: [{ zone: 'sa' }], regions, chaff: { cellsPerTick: 5 } }));

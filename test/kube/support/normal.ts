@@ -4,7 +4,7 @@
  * a roster with the key of a Secret that is no more, or a pod of an older template, still shows.
  */
 import type { KubeObject, Pod, Service, StatefulSet } from '../../../operator/kube/types.ts';
-import { configHashAnnotation, publicKeyAnnotation } from '../../../operator/objects/labels.ts';
+import { configAnnotation, configHashAnnotation, publicKeyAnnotation } from '../../../operator/objects/labels.ts';
 import { revisionOf } from './kubelet.ts';
 import type { Seen } from './mirror.ts';
 
@@ -34,7 +34,7 @@ function cleaned(kind: string, object: KubeObject, key: string, value: unknown):
   if (dropped.has(key)) return undefined;
   if (key === 'observedGeneration') return value === object.metadata.generation ? '<newest>' : value;
   // It holds the keys, which differ; the files that it is of are compared themselves.
-  if (key === configHashAnnotation) return '<hash>';
+  if (key === configHashAnnotation || key === configAnnotation) return '<hash>';
   if (kind === 'Secret' && key === 'data') return Object.keys(value as object);
   return value;
 }
