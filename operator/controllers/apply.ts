@@ -42,6 +42,8 @@ export class Applier {
   readonly #fieldManager: string;
   /** Owner uid → child → hash of the intent. BOUNDED: by the children of living owners; forget() drops an owner. */
   readonly #intents = new Map<string, Map<string, string>>();
+  /** Owner uid → resourceVersion of the status that we wrote last, 'unknown' while no answer has come. BOUNDED: as #intents. */
+  readonly #told = new Map<string, number | 'unknown'>();
 
   constructor(client: KubeClient, caches: Caches, controller: string) {
     this.#client = client;
@@ -72,13 +74,22 @@ export class Applier {
     }
   }
 
-  /** One write per reconcile at most, and none when nothing changed. */
+  /**
+   * One write per reconcile at most, and none when nothing changed. A cache that doesn't show our last write yet is no
+   * witness of that: what it shows may be what we meant before, and mean again.
+   */
   async applyStatus(resource: Resource<CustomResource>, raw: CustomResource, status: object): Promise<void> {
-    if (isDeepStrictEqual(raw.status, status)) return;
-    const { name, namespace, uid } = raw.metadata;
+    const { name, namespace, uid, resourceVersion } = raw.metadata;
+    const told = this.#told.get(uid) ?? 0;
+    if (told !== 'unknown' && Number(resourceVersion) >= told && isDeepStrictEqual(raw.status, status)) return;
     const manifest = { apiVersion, kind: resource.kind, metadata: { name, namespace: namespace!, uid }, status };
+    this.#told.set(uid, 'unknown');
     // Deleted while we looked: nobody is left to tell.
-    await this.#ifThere(this.#client.applyStatus(resource, manifest, this.#fieldManager));
+    await this.#ifThere(
+      this.#client.applyStatus(resource, manifest, this.#fieldManager).then(({ metadata }) => {
+        this.#told.set(uid, Number(metadata.resourceVersion));
+      }),
+    );
   }
 
   /** When the object is deleted it stays until it is let go. */
@@ -118,6 +129,7 @@ export class Applier {
 
   forget(ownerUid: string): void {
     this.#intents.delete(ownerUid);
+    this.#told.delete(ownerUid);
   }
 
   #cacheOf(kind: string): Cache<KubeObject> | undefined {
