@@ -668,8 +668,23 @@ export class Mix implements Machine {
   #changed(party: Party): void {
     const session = this.#parties.get(party);
     session?.announce();
+    this.#redirect(party);
     if (party.hold.kind !== 'none') return;
     for (const [number, place] of party.places.entries()) if (place) place.hears = !session?.attachments[number]?.poor;
+  }
+
+  /** What waits to go down to a party goes the way of what will follow: where it moves away from nothing may arrive. */
+  #redirect(party: Party): void {
+    const to = this.#downOf(party);
+    for (const place of party.places) {
+      const from =
+        place && place.line.use.kind !== 'free' && place.line.use.by === party && this.#lines.get(place.line);
+      if (to && from && from !== to) from.queue.drainInto(to.queue);
+    }
+  }
+
+  #downOf({ downLine }: Party): Channel | undefined {
+    return downLine && this.#lines.get(downLine);
   }
 
   #speech(now: Micros, channel: Channel, speaker: Attachment): void {
@@ -1015,8 +1030,14 @@ export class Mix implements Machine {
     if (attachment.session.isEmpty) this.#end(now, attachment.session);
   }
 
-  #leave(now: Micros, { session, number, channel, slot }: Attachment): void {
+  #leave(now: Micros, attachment: Attachment): void {
+    const { session, number, channel, slot } = attachment;
+    const isSpeaker = channel.speaker() === attachment;
     this.#allocation.leave(now, session.party, number);
+    const to = isSpeaker ? this.#downOf(session.party) : undefined;
+    if (to) channel.queue.drainInto(to.queue);
+    // Whoever has the channel next is not to get what was for this one.
+    else if (isSpeaker) channel.queue.clear();
     session.attachments[number] = undefined;
     channel.attachments[slot] = undefined;
     channel.emptySince[slot] = now;
