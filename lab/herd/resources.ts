@@ -67,6 +67,9 @@ export function herdObjects(regions: Regions): object[] {
       profile: 'A',
       // With one mix and one rendezvous to a zone its client has no other to go to: whatever drains waits in vain.
       drainDeadlineSeconds: 30,
+      // A region has one machine, of which the kubelets of all regions believe that it is theirs.
+      placement: { layers: 'Together' },
+      resources: { cpu: '400m' },
       peers: ZONES.filter((zone) => zone !== name).map((zone) => ({ zone })),
     },
   }));

@@ -14,10 +14,12 @@ import {
   immutable,
   keyStates,
   nodeKeyLifetimes,
+  nodeResources,
   nodeSelector,
   type ObjectMeta,
   type Parsed,
   parseResource,
+  placement,
   publicKey,
   regionName,
   url,
@@ -32,6 +34,8 @@ export const NodeSlotSpec = z.object({
   role: slotRole().meta({ description: 'What the node does.', ...immutable('role') }),
   region: regionName().meta({ description: 'The region of the zone that the node is in.', ...immutable('region') }),
   nodeSelector: nodeSelector('Labels of the Kubernetes nodes that the pod runs on.'),
+  placement: placement().meta({ description: 'With whom the node may share a machine.' }),
+  resources: nodeResources().meta({ description: 'What the node gets, no less and no more.' }),
   directory: z
     .object({ url: url(), rootKey: publicKey() })
     .optional()

@@ -10,9 +10,11 @@ import {
   keyStates,
   labelValue,
   nodeKeyLifetimes,
+  nodeResources,
   type ObjectMeta,
   type Parsed,
   parseResource,
+  placement,
   publicKey,
   regionName,
   regionsNodes,
@@ -69,6 +71,10 @@ export const ZoneSpec = z.object({
         },
       ),
     }),
+  placement: placement().meta({ description: 'Which machines the zone’s nodes get.' }),
+  resources: nodeResources().meta({
+    description: 'What each mix, rendezvous and managed superpeer gets, no less and no more.',
+  }),
   directory: z
     .object({
       zoneRef: zoneName().optional().meta({

@@ -64,6 +64,8 @@ export function directoryObjects({ zone, id, served, rootKeys, image }: Director
     role: 'directory',
     id,
     nodeSelector: selectorOf(zone.spec.regions[0]!),
+    placement: zone.spec.placement,
+    resources: { cpu: '200m', memory: '256Mi' },
     image,
     port: { name: 'http', containerPort: ports.directory, protocol: 'TCP' },
     keys: served.flatMap(({ zone: name }) => [

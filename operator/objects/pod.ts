@@ -1,8 +1,10 @@
 /** The StatefulSet of one node: what all roles have in common. One replica each, since every node has its own identity. */
 import type { V1ContainerPort, V1StatefulSetSpec, V1VolumeProjection } from '@kubernetes/client-node';
+import type { NodeResources, Placement } from '../api/fields.ts';
 import type { Manifest } from '../kube/types.ts';
 import { ports } from './config.ts';
 import { childMetadata, configHashAnnotation, nodeLabels, type Owner, type Role, roleLabels } from './labels.ts';
+import { neighbours } from './neighbours.ts';
 
 export interface NodePod {
   readonly owner: Owner;
@@ -10,6 +12,9 @@ export interface NodePod {
   readonly role: Role;
   readonly id: string;
   readonly nodeSelector: Readonly<Record<string, string>>;
+  readonly placement: Placement;
+  /** Asked for and granted alike (Guaranteed): who gets more when others get less has packets that tell of them. */
+  readonly resources: NodeResources;
   readonly image: string;
   readonly port: V1ContainerPort;
   /** What is mounted as files into /etc/herd/keys. */
@@ -47,6 +52,7 @@ export function nodeStatefulSet(node: NodePod): NodeStatefulSet {
           // Whoever ends the pod without asking the operator lets its calls go elsewhere first.
           terminationGracePeriodSeconds: node.role === 'directory' ? 5 : graceSeconds + 15,
           nodeSelector: { ...node.nodeSelector },
+          ...neighbours(node),
           // The group lets the daemon read the mounted seeds, whose files nobody else may.
           securityContext: {
             runAsNonRoot: true,
@@ -65,7 +71,7 @@ export function nodeStatefulSet(node: NodePod): NodeStatefulSet {
               ports: [node.port, { name: 'metrics', containerPort: ports.metrics, protocol: 'TCP' }],
               livenessProbe: { ...probe('/healthz'), periodSeconds: 10, failureThreshold: 3, initialDelaySeconds: 10 },
               readinessProbe: { ...probe('/readyz'), periodSeconds: 1 },
-              resources: { requests: { cpu: '200m', memory: '128Mi' }, limits: { memory: '256Mi' } },
+              resources: { requests: { ...node.resources }, limits: { ...node.resources } },
               securityContext: {
                 allowPrivilegeEscalation: false,
                 readOnlyRootFilesystem: true,

@@ -18,7 +18,7 @@ export interface SlotInput {
 export function slotObjects({ slot, identityKey, directory, image }: SlotInput) {
   const owner: Owner = { kind: 'NodeSlot', metadata: slot.metadata };
   const id = slot.metadata.name;
-  const { zone, role, nodeSelector } = slot.spec;
+  const { zone, role, nodeSelector, placement, resources } = slot.spec;
   const config = nodeConfig(role, id, zone, directory);
   const statefulSet = nodeStatefulSet({
     owner,
@@ -26,6 +26,8 @@ export function slotObjects({ slot, identityKey, directory, image }: SlotInput) 
     role,
     id,
     nodeSelector,
+    placement,
+    resources,
     image,
     port: cellsPort,
     keys: [

@@ -233,6 +233,8 @@ function judgePod(view: SlotView): SlotFinding {
   if (!slot.spec.directory)
     return no('PodReady', 'ZoneNotPublished', 'the zone has published no root key and directory yet');
   if (!pod) return no('PodReady', 'NoPod', 'there is no pod yet');
+  const placed = pod.status?.conditions?.find(({ type }) => type === 'PodScheduled');
+  if (placed?.status === 'False') return no('PodReady', 'Unschedulable', placed.message ?? 'no machine takes the pod');
   if (!isReady(view)) return no('PodReady', 'PodNotReady', `pod ${pod.metadata.name} is not ready`);
   return { type: 'PodReady', status: 'True', reason: 'PodReady', message: 'the pod is ready' };
 }

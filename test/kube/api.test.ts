@@ -33,6 +33,8 @@ suite('the Zone and Superpeer API', { skip }, () => {
       provider: 'north',
       jurisdiction: 'EU',
       regions: [{ name: 'small', mixes: { replicas: 1 }, rendezvous: { replicas: 1 } }],
+      placement: { layers: 'Separate', rendezvousSpread: 'Preferred' },
+      resources: { cpu: '1', memory: '256Mi' },
       directory: {},
       profile: 'B',
       clientsPerChannel: 20,

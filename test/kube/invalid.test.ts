@@ -77,6 +77,25 @@ const lifetimes = (name: string, put: Put, field: string, most: string) => [
 const zoneLifetime: Put = (what, lifetime, field, words) => z(what, { keyLifetimes: lifetime }, field, words);
 const slotLifetime: Put = (what, lifetime, field, words) => slot(what, { keys: lifetime }, field, words);
 
+/** Of a Zone and of a slot alike. */
+const placed = (put: Put): Case[] => [
+  put('a trial', { placement: { layers: 'Together', rendezvousSpread: 'Required' } }),
+  put('other layers', { placement: { layers: 'Apart' } }, 'spec.placement.layers', /supported values/),
+  put(
+    'another spread',
+    { placement: { rendezvousSpread: 'Always' } },
+    'spec.placement.rendezvousSpread',
+    /supported values/,
+  ),
+  put('tenths of a processor', { resources: { cpu: '12500m', memory: '2Gi' } }),
+  put('99 processors', { resources: { cpu: '99', memory: '999Mi' } }),
+  put('processors another way', { resources: { cpu: '0.5' } }, 'spec.resources.cpu', /should match/),
+  put('a processor in thousandths', { resources: { cpu: '1000m' } }, 'spec.resources.cpu', /should match/),
+  put('too many processors', { resources: { cpu: '1000000' } }, 'spec.resources.cpu', /may not be more than 6/),
+  put('too little memory', { resources: { memory: '99Mi' } }, 'spec.resources.memory', /should match/),
+  put('memory another way', { resources: { memory: '268435456' } }, 'spec.resources.memory', /may not be more than 5/),
+];
+
 const cases: Record<string, readonly Case[]> = {
   'the name of a Zone': [
     zoneNamed(long(20)),
@@ -97,6 +116,8 @@ const cases: Record<string, readonly Case[]> = {
     z('left out', { provider: undefined }, 'spec.provider', /Required value/),
     changed('another', zone('stored'), zone('stored', { provider: 'south' }), 'spec.provider', /provider is immutable/),
   ],
+  'placement and resources of a Zone': placed(z),
+  'placement and resources of a NodeSlot': placed(slot),
   jurisdiction: [
     z('a state', { jurisdiction: 'US-CA' }),
     z('6 characters', { jurisdiction: 'US-CAL' }),

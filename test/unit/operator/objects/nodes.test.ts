@@ -11,6 +11,7 @@ const directory = { url: 'http://10.96.0.7:8080', rootKey: key('root') };
 const image = 'herd.local/node:test';
 const node = (name: string, role: SlotRole, identityKey = key('a'), address = directory) =>
   slotObjects({ slot: slot(name, role), identityKey, directory: address, image });
+const machine = 'kubernetes.io/hostname';
 const mix = (identityKey = key('a'), address = directory) => node('eu-eu-mix-0', 'mix', identityKey, address);
 const all = () => [
   mix().statefulSet,
@@ -43,6 +44,60 @@ test('every pod meets the restricted Pod Security Standard and gets no token', (
       capabilities: { drop: ['ALL'] },
     });
   }
+});
+
+const template = (o: ReturnType<typeof all>[number]) => o.spec.template.spec!;
+const trial = { layers: 'Together', rendezvousSpread: 'Preferred' } as const;
+
+test('every pod is of the Guaranteed class: it gets what it asks for, no less and no more', () => {
+  for (const set of all()) {
+    const { requests, limits } = template(set).containers[0]!.resources!;
+    assert.deepEqual(Object.keys(requests!).sort(), ['cpu', 'memory']);
+    assert.deepEqual(requests, limits);
+  }
+});
+
+test('a node keeps off the machines of the zone’s other layers, unless the zone is a trial; a directory would rather', () => {
+  const rows = all().map((set) => {
+    const { podAntiAffinity } = template(set).affinity!;
+    const required = podAntiAffinity!.requiredDuringSchedulingIgnoredDuringExecution;
+    const preferred = podAntiAffinity!.preferredDuringSchedulingIgnoredDuringExecution;
+    const { labelSelector, topologyKey } = required?.[0] ?? preferred![0]!.podAffinityTerm;
+    assert.deepEqual([labelSelector!.matchLabels, topologyKey], [{ 'herd.network/zone': 'eu' }, machine]);
+    return [required !== undefined, ...labelSelector!.matchExpressions![0]!.values!];
+  });
+  assert.deepEqual(rows, [
+    [true, 'rendezvous', 'superpeer'],
+    [true, 'mix', 'superpeer'],
+    [true, 'mix', 'rendezvous'],
+    [false, 'mix', 'rendezvous', 'superpeer'],
+  ]);
+  const together = slotObjects({
+    slot: slot('eu-eu-mix-0', 'mix', {}, { placement: trial }),
+    identityKey: key('a'),
+    directory,
+    image,
+  });
+  assert.equal(template(together.statefulSet).affinity, undefined);
+});
+
+test('nodes of a role are spread over availability zones and machines; rendezvous strictly where the zone says so', () => {
+  const spread = (role: SlotRole, rendezvousSpread: 'Preferred' | 'Required') => {
+    const placement = { layers: 'Separate', rendezvousSpread } as const;
+    const of = slot('eu-node', role, {}, { placement });
+    const { statefulSet } = slotObjects({ slot: of, identityKey: key('a'), directory, image });
+    return template(statefulSet).topologySpreadConstraints!.map((c) => {
+      assert.deepEqual(c.labelSelector!.matchLabels, { 'herd.network/zone': 'eu', 'herd.network/role': role });
+      return [c.topologyKey, c.whenUnsatisfiable];
+    });
+  };
+  const asItGoes = [
+    ['topology.kubernetes.io/zone', 'ScheduleAnyway'],
+    [machine, 'ScheduleAnyway'],
+  ];
+  assert.deepEqual(spread('rendezvous', 'Preferred'), asItGoes);
+  assert.deepEqual(spread('mix', 'Required'), asItGoes);
+  assert.deepEqual(spread('rendezvous', 'Required'), [['topology.kubernetes.io/zone', 'DoNotSchedule'], asItGoes[1]]);
 });
 
 test('every node runs its role’s program in its region, and is selected by its own label alone', () => {

@@ -65,6 +65,15 @@ test('a slot goes from Pending over Publishing to Active', () => {
   }
 });
 
+test('a pod that no machine takes says so in the scheduler’s words', () => {
+  const message = '0/3 nodes are available: 3 node(s) didn’t match pod anti-affinity rules.';
+  const conditions = [{ type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message }];
+  const waiting = { ...pod(name), spec: { containers: [] }, status: { phase: 'Pending', conditions } };
+  const { status } = planSlot(active({ pod: waiting, listed: 'absent' }), laterMs);
+  const found = status.conditions.find(({ type }) => type === 'PodReady')!;
+  assert.deepEqual([status.state, found.reason, found.message], ['Pending', 'Unschedulable', message]);
+});
+
 test('what makes a slot wish to drain', () => {
   const rows: [Partial<SlotView>, string | undefined][] = [
     [{}, undefined],
