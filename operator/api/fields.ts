@@ -116,6 +116,32 @@ export const placement = () =>
     .prefault({});
 export type Placement = z.infer<ReturnType<typeof placement>>;
 
+/** How nodes of a zone are reached, as a Zone says and its slots are told. */
+export const network = () =>
+  z
+    .object({
+      mode: z.enum(['Host', 'Pod']).default('Host').meta({
+        description:
+          'Host: nodes are in the network of their machine, without address translation, each at ports of its own. Pod: they have addresses of the pod network, for clusters that give no leave for the other.',
+      }),
+      ports: z
+        .object({
+          first: z.int().min(1024).max(29998).default(21000),
+          count: z.int().min(1).max(4096).default(500),
+        })
+        .prefault({})
+        .meta({
+          description:
+            'Ports of nodes in mode Host. From first on, count ports are for cells; the next count are for metrics. As many nodes fit on the machines of a region.',
+          ...rules({
+            rule: 'self.first + 2 * self.count <= 30000',
+            message: 'first + 2 · count must be at most 30000, where the ports of Services begin',
+          }),
+        }),
+    })
+    .prefault({});
+export type Network = z.infer<ReturnType<typeof network>>;
+
 /**
  * What each node gets, no less and no more: what its neighbours do then shows in none of its packets. The patterns take
  * quantities in the form alone in which the API server gives them back.

@@ -13,6 +13,7 @@ import {
   generation,
   immutable,
   keyStates,
+  network,
   nodeKeyLifetimes,
   nodeResources,
   nodeSelector,
@@ -36,6 +37,11 @@ export const NodeSlotSpec = z.object({
   nodeSelector: nodeSelector('Labels of the Kubernetes nodes that the pod runs on.'),
   placement: placement().meta({ description: 'With whom the node may share a machine.' }),
   resources: nodeResources().meta({ description: 'What the node gets, no less and no more.' }),
+  network: network().meta({ description: 'How the node is reached.' }),
+  port: z.int().min(1024).max(29999).optional().meta({
+    description:
+      'Where the node takes cells in mode Host; its metrics are network.ports.count higher. The slot’s controller chooses it.',
+  }),
   directory: z
     .object({ url: url(), rootKey: publicKey() })
     .optional()

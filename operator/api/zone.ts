@@ -9,6 +9,7 @@ import {
   immutable,
   keyStates,
   labelValue,
+  network,
   nodeKeyLifetimes,
   nodeResources,
   type ObjectMeta,
@@ -72,6 +73,7 @@ export const ZoneSpec = z.object({
       ),
     }),
   placement: placement().meta({ description: 'Which machines the zone’s nodes get.' }),
+  network: network().meta({ description: 'How the zone’s nodes are reached.' }),
   resources: nodeResources().meta({
     description: 'What each mix, rendezvous and managed superpeer gets, no less and no more.',
   }),

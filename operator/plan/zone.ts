@@ -203,6 +203,7 @@ function wantedSlots(view: ZoneView, directory: DirectoryAddress | undefined): S
 export const slotTerms = (zones: readonly Zone[], zone: Zone) => ({
   placement: zone.spec.placement,
   resources: zone.spec.resources,
+  network: zone.spec.network,
   drainDeadlineSeconds: zone.spec.drainDeadlineSeconds,
   paused: zone.spec.paused,
   keys: slotKeys(zones, zone),

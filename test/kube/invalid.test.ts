@@ -96,6 +96,28 @@ const placed = (put: Put): Case[] => [
   put('memory another way', { resources: { memory: '268435456' } }, 'spec.resources.memory', /may not be more than 5/),
 ];
 
+const ports = (put: Put): Case[] => [
+  put('the pod network', { network: { mode: 'Pod' } }),
+  put('another network', { network: { mode: 'Bridge' } }, 'spec.network.mode', /supported values/),
+  put('the highest ports', { network: { ports: { first: 29998, count: 1 } } }),
+  put(
+    'ports too high',
+    { network: { ports: { first: 29999, count: 1 } } },
+    'spec.network.ports.first',
+    /less than or equal to 29998/,
+  ),
+  put(
+    'ports too low',
+    { network: { ports: { first: 1023 } } },
+    'spec.network.ports.first',
+    /greater than or equal to 1024/,
+  ),
+  put('no ports', { network: { ports: { count: 0 } } }, 'spec.network.ports.count', /greater than or equal to 1/),
+  put('4096 ports', { network: { ports: { count: 4096 } } }),
+  put('4097 ports', { network: { ports: { count: 4097 } } }, 'spec.network.ports.count', /less than or equal to 4096/),
+  put('ports of Services', { network: { ports: { first: 29001 } } }, 'spec.network.ports', /must be at most 30000/),
+];
+
 const cases: Record<string, readonly Case[]> = {
   'the name of a Zone': [
     zoneNamed(long(20)),
@@ -118,6 +140,13 @@ const cases: Record<string, readonly Case[]> = {
   ],
   'placement and resources of a Zone': placed(z),
   'placement and resources of a NodeSlot': placed(slot),
+  'network of a Zone': ports(z),
+  'network of a NodeSlot': [
+    ...ports(slot),
+    slot('a port', { port: 1024 }),
+    slot('a port too low', { port: 1023 }, 'spec.port', /greater than or equal to 1024/),
+    slot('a port too high', { port: 30000 }, 'spec.port', /less than or equal to 29999/),
+  ],
   jurisdiction: [
     z('a state', { jurisdiction: 'US-CA' }),
     z('6 characters', { jurisdiction: 'US-CAL' }),
