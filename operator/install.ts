@@ -5,6 +5,7 @@
  * must exist.
  */
 import { parseArgs } from 'node:util';
+import { admissionObjects } from './admission.ts';
 import { customResourceDefinitions } from './api/schema.ts';
 import { clusterRules, ownRules, type PolicyRule, watchedRules } from './kube/rbac.ts';
 import type { Manifest } from './kube/types.ts';
@@ -25,7 +26,9 @@ const subject = { kind: 'ServiceAccount', name, namespace: operatorNamespace };
 export function installObjects(options: InstallOptions): Manifest[] {
   return [
     ...customResourceDefinitions(),
+    ...admissionObjects(labels),
     namespace(),
+    networkPolicy(),
     { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name, namespace: operatorNamespace, labels } },
     ...role('Role', ownRules, operatorNamespace, `${name}-own`),
     ...role('ClusterRole', clusterRules, undefined, `${name}-machines`),
@@ -42,6 +45,20 @@ function namespace(): Manifest {
     apiVersion: 'v1',
     kind: 'Namespace',
     metadata: { name: operatorNamespace, labels: { ...labels, ...enforce } },
+  };
+}
+
+/** Nobody asks the operator for anything but its metrics and probes. */
+function networkPolicy(): Manifest & { spec: object } {
+  return {
+    apiVersion: 'networking.k8s.io/v1',
+    kind: 'NetworkPolicy',
+    metadata: { name, namespace: operatorNamespace, labels },
+    spec: {
+      podSelector: { matchLabels: labels },
+      policyTypes: ['Ingress'],
+      ingress: [{ ports: [{ protocol: 'TCP', port: 'metrics' }] }],
+    },
   };
 }
 

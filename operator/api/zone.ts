@@ -9,10 +9,13 @@ import {
   immutable,
   keyStates,
   labelValue,
+  network,
   nodeKeyLifetimes,
+  nodeResources,
   type ObjectMeta,
   type Parsed,
   parseResource,
+  placement,
   publicKey,
   regionName,
   regionsNodes,
@@ -69,6 +72,11 @@ export const ZoneSpec = z.object({
         },
       ),
     }),
+  placement: placement().meta({ description: 'Which machines the zone’s nodes get.' }),
+  network: network().meta({ description: 'How the zone’s nodes are reached.' }),
+  resources: nodeResources().meta({
+    description: 'What each mix, rendezvous and managed superpeer gets, no less and no more.',
+  }),
   directory: z
     .object({
       zoneRef: zoneName().optional().meta({

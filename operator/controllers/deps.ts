@@ -6,12 +6,14 @@ import type { Outcome } from '../kube/workers.ts';
 import type { Caches } from './caches.ts';
 import type { DirectoryReader } from './directory.ts';
 import type { KeyKeeper } from './keys.ts';
+import type { Ports } from './ports.ts';
 
 export interface Deps {
   readonly client: KubeClient;
   readonly caches: Caches;
   readonly keys: KeyKeeper;
   readonly directories: DirectoryReader;
+  readonly ports: Ports;
   readonly events: EventRecorder;
   /** The image that all nodes run. */
   readonly nodeImage: string;

@@ -24,6 +24,7 @@ import {
 import type { Deps } from './deps.ts';
 import { type AskDirectory, DirectoryReader } from './directory.ts';
 import { KeyKeeper } from './keys.ts';
+import { Ports } from './ports.ts';
 import { slotController } from './slot.ts';
 import { superpeerController } from './superpeer.ts';
 import { zoneController } from './zone.ts';
@@ -53,6 +54,7 @@ export class Manager {
   readonly caches: Caches;
   readonly workers: Record<Controller, Workers>;
   readonly #events: EventRecorder;
+  readonly #ports = new Ports();
 
   constructor(options: ManagerOptions) {
     const { client, nodeImage } = options;
@@ -72,7 +74,8 @@ export class Manager {
     );
     const directories = new DirectoryReader(options.askDirectory);
     this.#events = new EventRecorder(options.eventClient ?? client, options.instance);
-    const deps: Deps = { client, caches: this.caches, keys, directories, events: this.#events, nodeImage };
+    const [events, ports] = [this.#events, this.#ports];
+    const deps: Deps = { client, caches: this.caches, keys, directories, ports, events, nodeImage };
     const worker = (controller: Controller, reconcile: ReturnType<typeof zoneController>) =>
       new Workers({
         concurrency,
@@ -137,6 +140,7 @@ export class Manager {
   /** The zone has counts of it, the directory's zone a roster, and its Superpeer a status. */
   #slotChanged(change: Change<CustomResource>): void {
     const object = (change.after ?? change.before)!;
+    this.#ports.see(keyOf(object), slotIn(change.after));
     if (wantsReconcile(change.before, change.after)) this.workers.slot.add(keyOf(object));
     const slot = slotIn(object);
     if (slot) this.#addZones(slot.metadata.namespace, slot.spec.zone);

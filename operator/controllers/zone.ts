@@ -2,7 +2,7 @@
 import type { Zone } from '../api/zone.ts';
 import { type CustomResource, zones } from '../kube/types.ts';
 import { directoryName, finalizer, type Owner, rootSecretName } from '../objects/labels.ts';
-import { drainManifest } from '../objects/slot.ts';
+import { givenManifest } from '../objects/slot.ts';
 import { keyKinds } from '../plan/key-rotation.ts';
 import { planZone, type ZoneView, zoneChangingKeys, zoneKey, zoneRotation } from '../plan/zone.ts';
 import { Applier } from './apply.ts';
@@ -35,7 +35,7 @@ export function zoneController(deps: Deps): Reconcile {
     await applier.remove(uid, namespace, plan.remove);
     await applier.apply(uid, plan.apply);
     if (plan.nudge) await applier.annotatePod(plan.nudge.pod, plan.nudge.annotations);
-    for (const { slot, drain } of plan.permissions) await drains.applyField(drainManifest(slot, drain));
+    for (const { slot, drain } of plan.permissions) await drains.applyField(givenManifest(slot, { drain }));
     if (plan.finalizer) await applier.applyStatus(zones, raw, plan.status);
     else await applier.letGo(zones, raw);
     tellReadiness(raw, zone, plan.status.conditions);

@@ -3,31 +3,38 @@ import type { z } from 'zod';
 import { apiVersion } from '../api/fields.ts';
 import type { NodeSlot, NodeSlotSpec } from '../api/slot.ts';
 import type { Manifest } from '../kube/types.ts';
-import { configHash, configMap, type DirectoryAddress, nodeConfig } from './config.ts';
+import { configHash, configMap, type DirectoryAddress, type NodePorts, nodeConfig } from './config.ts';
 import { childMetadata, finalizer, identitySecretName, keysSecretName, type Owner, roleLabels } from './labels.ts';
-import { cellsPort, nodeStatefulSet } from './pod.ts';
+import { nodeStatefulSet } from './pod.ts';
 import { seedKey } from './secret.ts';
 
 export interface SlotInput {
   readonly slot: NodeSlot;
   readonly identityKey: string;
   readonly directory: DirectoryAddress;
+  readonly ports: NodePorts;
   readonly image: string;
 }
 
-export function slotObjects({ slot, identityKey, directory, image }: SlotInput) {
+export function slotObjects({ slot, identityKey, directory, ports, image }: SlotInput) {
   const owner: Owner = { kind: 'NodeSlot', metadata: slot.metadata };
   const id = slot.metadata.name;
-  const { zone, role, nodeSelector } = slot.spec;
-  const config = nodeConfig(role, id, zone, directory);
+  const { zone, role, nodeSelector, placement, resources, network } = slot.spec;
+  const config = nodeConfig(role, id, zone, directory, ports);
   const statefulSet = nodeStatefulSet({
     owner,
     zone,
     role,
     id,
     nodeSelector,
+    placement,
+    resources,
     image,
-    port: cellsPort,
+    onHost: network.mode === 'Host',
+    ports: [
+      { name: 'cells', port: ports.cells, protocol: 'UDP' },
+      { name: 'metrics', port: ports.metrics, protocol: 'TCP' },
+    ],
     keys: [
       { secret: { name: identitySecretName(id), items: [{ key: seedKey.identity, path: 'identity' }] } },
       { secret: { name: keysSecretName(id) } },
@@ -39,9 +46,9 @@ export function slotObjects({ slot, identityKey, directory, image }: SlotInput) 
   return { configMap: configMap(owner, zone, config), statefulSet };
 }
 
-export type SlotWish = Omit<z.input<typeof NodeSlotSpec>, 'drain'>;
+export type SlotWish = Omit<z.input<typeof NodeSlotSpec>, 'drain' | 'port'>;
 
-/** The slot itself, as the controller of its Zone or Superpeer wants it: all but the permission to drain, which is given apart. */
+/** The slot itself, as the controller of its Zone or Superpeer wants it: all but the permission to drain and the port, which are given apart. */
 export function slotManifest(owner: Owner, name: string, spec: SlotWish): Manifest & { spec: SlotWish } {
   return {
     apiVersion,
@@ -52,9 +59,12 @@ export function slotManifest(owner: Owner, name: string, spec: SlotWish): Manife
   };
 }
 
-/** The permission to drain, or its withdrawal: the only field that is applied under a manager of its own. */
-export function drainManifest({ metadata: { name, namespace, uid } }: NodeSlot, drain: boolean) {
-  return { apiVersion, kind: 'NodeSlot', metadata: { name, namespace, uid }, spec: { drain } } satisfies Manifest & {
+/** The permission to drain, or its withdrawal, or the port: fields that are applied under managers of their own. */
+export function givenManifest(
+  { metadata: { name, namespace, uid } }: NodeSlot,
+  spec: { drain: boolean } | { port: number },
+) {
+  return { apiVersion, kind: 'NodeSlot', metadata: { name, namespace, uid }, spec } satisfies Manifest & {
     spec: object;
   };
 }

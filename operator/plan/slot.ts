@@ -28,12 +28,15 @@ import type { ChangingKeys, KeySecret } from '../objects/secret.ts';
 import { slotObjects } from '../objects/slot.ts';
 import type { ListedNode } from './directory-nodes.ts';
 import { keyNames, keyStatesOf, type MadeKey, type RotationTimes } from './key-rotation.ts';
+import { portsOf } from './ports.ts';
 import { askedMs, conditions, type Finding, isTrue, type Problem, timeOf } from './status.ts';
 
 export interface SlotView {
   readonly slot: NodeSlot;
   readonly identityKey: string | undefined;
   readonly keyProblem: Problem | undefined;
+  /** What of its machine's ports it is to have in mode Host: undefined when none is free. */
+  readonly port: number | undefined;
   /** The keys that change. */
   readonly made: readonly MadeKey[];
   readonly statefulSet: StatefulSet | undefined;
@@ -46,6 +49,8 @@ export interface SlotView {
 }
 
 export interface SlotPlan {
+  /** The port that the slot is given, before all else: what is applied would not have it yet. */
+  readonly grant: number | undefined;
   readonly apply: readonly Manifest[];
   /** The pod is to be told which keys it should have, lest the kubelet takes a minute to notice. */
   readonly nudge: { readonly pod: Pod; readonly annotations: Record<string, string> } | undefined;
@@ -95,6 +100,7 @@ export function planSlot(view: SlotView, nowMs: number): SlotPlan {
   const settled = findings.every(isTrue) && drain.reason === undefined;
   const paused = slot.spec.paused && !isLeaving(slot);
   return {
+    grant: view.port === slot.spec.port ? undefined : view.port,
     apply: objects && !paused && !isLeaving(slot) ? [objects.configMap, objects.statefulSet] : [],
     nudge: paused ? undefined : nudge(view),
     end: paused ? undefined : toEnd(view, drain),
@@ -123,10 +129,16 @@ const isReady = (view: SlotView) =>
   isUp(view) &&
   view.pod!.status!.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') === true;
 
-function build({ slot, identityKey, nodeImage: image }: SlotView) {
+function build(view: SlotView) {
+  const { slot, identityKey, nodeImage: image } = view;
   const { directory } = slot.spec;
-  return identityKey && directory ? slotObjects({ slot, identityKey, directory, image }) : undefined;
+  const ports = portsIn(view);
+  return identityKey && directory && ports ? slotObjects({ slot, identityKey, directory, ports, image }) : undefined;
 }
+
+/** One that is not free any more, or of another range, is none. */
+const portsIn = ({ slot, port }: SlotView) =>
+  slot.spec.network.mode === 'Pod' || port === slot.spec.port ? portsOf(slot.spec) : undefined;
 
 function nudge({ pod, made }: SlotView): SlotPlan['nudge'] {
   const names = keyNames(made);
@@ -213,7 +225,8 @@ function judge(view: SlotView, state: SlotState): SlotFinding[] {
   const keys = judgeKeys(view);
   const pod = judgePod(view);
   const registered = judgeRegistered(view);
-  return [keys, pod, registered, judgeReady(view, state, [keys, pod, registered])];
+  const port = judgePort(view);
+  return [keys, port, pod, registered, judgeReady(view, state, [keys, port, pod, registered])];
 }
 
 const no = (type: SlotConditionType, reason: string, message: string): SlotFinding => ({
@@ -228,11 +241,25 @@ function judgeKeys({ keyProblem }: SlotView): SlotFinding {
   return { type: 'KeysReady', status: 'True', reason: 'KeysMade', message: 'the node has its key' };
 }
 
+/** In mode Pod every pod has all ports. */
+function judgePort(view: SlotView): SlotFinding {
+  const { mode, ports } = view.slot.spec.network;
+  if (portsIn(view)) {
+    const message = mode === 'Pod' ? 'the node’s pod has all ports' : 'the node has ports of its machine for itself';
+    return { type: 'PortsGiven', status: 'True', reason: 'Given', message };
+  }
+  const { first, count } = ports;
+  const range = `${first} to ${first + count - 1}`;
+  return no('PortsGiven', 'NoFreePort', `nodes that may be on the same machines have all ports from ${range}`);
+}
+
 function judgePod(view: SlotView): SlotFinding {
   const { slot, pod } = view;
   if (!slot.spec.directory)
     return no('PodReady', 'ZoneNotPublished', 'the zone has published no root key and directory yet');
   if (!pod) return no('PodReady', 'NoPod', 'there is no pod yet');
+  const placed = pod.status?.conditions?.find(({ type }) => type === 'PodScheduled');
+  if (placed?.status === 'False') return no('PodReady', 'Unschedulable', placed.message ?? 'no machine takes the pod');
   if (!isReady(view)) return no('PodReady', 'PodNotReady', `pod ${pod.metadata.name} is not ready`);
   return { type: 'PodReady', status: 'True', reason: 'PodReady', message: 'the pod is ready' };
 }

@@ -8,7 +8,7 @@ import { readmitAnnotation, regionSelector } from '../objects/labels.ts';
 import { slotManifest } from '../objects/slot.ts';
 import type { ListedNode } from './directory-nodes.ts';
 import { askedMs, conditions, type Finding, isTrue } from './status.ts';
-import { isApproved, slotKeys } from './zone.ts';
+import { isApproved, slotTerms } from './zone.ts';
 
 export interface SuperpeerView {
   readonly superpeer: Superpeer;
@@ -67,17 +67,11 @@ function wish(view: SuperpeerView): Manifest[] {
       role: 'superpeer',
       region,
       nodeSelector,
-      ...(zone ? ofZone(view, zone) : {}),
+      ...(zone ? slotTerms(view.host ? [view.host] : [], zone) : {}),
       ...(rootKey && url ? { directory: { url, rootKey } } : {}),
     }),
   ];
 }
-
-const ofZone = ({ host }: SuperpeerView, zone: Zone) => ({
-  drainDeadlineSeconds: zone.spec.drainDeadlineSeconds,
-  paused: zone.spec.paused,
-  keys: slotKeys(host ? [host] : [], zone),
-});
 
 function judge(view: SuperpeerView): SuperpeerFinding[] {
   const zoneFound = judgeZone(view);

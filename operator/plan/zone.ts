@@ -185,13 +185,12 @@ function slotsOf({ slots }: ZoneView, zone: Zone): NodeSlot[] {
 function wantedSlots(view: ZoneView, directory: DirectoryAddress | undefined): SlotOfZone[] {
   const { zone } = view;
   const { name: zoneName } = zone.metadata;
-  const { paused, drainDeadlineSeconds } = zone.spec;
   const of = (region: Region, role: 'mix' | 'rendezvous', count: number) =>
     Array.from({ length: count }, (_, index): SlotOfZone => {
       const nodeSelector = selectorOf(region);
       const place = { zone: zoneName, role, region: region.name, nodeSelector };
       const known = directory ? { directory } : {};
-      const wish = { ...place, drainDeadlineSeconds, paused, keys: slotKeys(view.zones, zone), ...known };
+      const wish = { ...place, ...slotTerms(view.zones, zone), ...known };
       return { name: slotName(zoneName, region.name, role, index), wish };
     });
   return zone.spec.regions.flatMap((region) => [
@@ -200,8 +199,18 @@ function wantedSlots(view: ZoneView, directory: DirectoryAddress | undefined): S
   ]);
 }
 
+/** What a Zone says of all of its nodes alike. */
+export const slotTerms = (zones: readonly Zone[], zone: Zone) => ({
+  placement: zone.spec.placement,
+  resources: zone.spec.resources,
+  network: zone.spec.network,
+  drainDeadlineSeconds: zone.spec.drainDeadlineSeconds,
+  paused: zone.spec.paused,
+  keys: slotKeys(zones, zone),
+});
+
 /** When keys of the zone's nodes change. */
-export function slotKeys(zones: readonly Zone[], zone: Zone) {
+function slotKeys(zones: readonly Zone[], zone: Zone) {
   const epochSeconds = epochSecondsOf(zones, zone);
   const { link, circuit } = zone.spec.keyLifetimes;
   const asked = askedMs(zone.metadata.annotations?.[rotateAnnotation]);

@@ -77,6 +77,47 @@ const lifetimes = (name: string, put: Put, field: string, most: string) => [
 const zoneLifetime: Put = (what, lifetime, field, words) => z(what, { keyLifetimes: lifetime }, field, words);
 const slotLifetime: Put = (what, lifetime, field, words) => slot(what, { keys: lifetime }, field, words);
 
+/** Of a Zone and of a slot alike. */
+const placed = (put: Put): Case[] => [
+  put('a trial', { placement: { layers: 'Together', rendezvousSpread: 'Required' } }),
+  put('other layers', { placement: { layers: 'Apart' } }, 'spec.placement.layers', /supported values/),
+  put(
+    'another spread',
+    { placement: { rendezvousSpread: 'Always' } },
+    'spec.placement.rendezvousSpread',
+    /supported values/,
+  ),
+  put('tenths of a processor', { resources: { cpu: '12500m', memory: '2Gi' } }),
+  put('99 processors', { resources: { cpu: '99', memory: '999Mi' } }),
+  put('processors another way', { resources: { cpu: '0.5' } }, 'spec.resources.cpu', /should match/),
+  put('a processor in thousandths', { resources: { cpu: '1000m' } }, 'spec.resources.cpu', /should match/),
+  put('too many processors', { resources: { cpu: '1000000' } }, 'spec.resources.cpu', /may not be more than 6/),
+  put('too little memory', { resources: { memory: '99Mi' } }, 'spec.resources.memory', /should match/),
+  put('memory another way', { resources: { memory: '268435456' } }, 'spec.resources.memory', /may not be more than 5/),
+];
+
+const ports = (put: Put): Case[] => [
+  put('the pod network', { network: { mode: 'Pod' } }),
+  put('another network', { network: { mode: 'Bridge' } }, 'spec.network.mode', /supported values/),
+  put('the highest ports', { network: { ports: { first: 29998, count: 1 } } }),
+  put(
+    'ports too high',
+    { network: { ports: { first: 29999, count: 1 } } },
+    'spec.network.ports.first',
+    /less than or equal to 29998/,
+  ),
+  put(
+    'ports too low',
+    { network: { ports: { first: 1023 } } },
+    'spec.network.ports.first',
+    /greater than or equal to 1024/,
+  ),
+  put('no ports', { network: { ports: { count: 0 } } }, 'spec.network.ports.count', /greater than or equal to 1/),
+  put('4096 ports', { network: { ports: { count: 4096 } } }),
+  put('4097 ports', { network: { ports: { count: 4097 } } }, 'spec.network.ports.count', /less than or equal to 4096/),
+  put('ports of Services', { network: { ports: { first: 29001 } } }, 'spec.network.ports', /must be at most 30000/),
+];
+
 const cases: Record<string, readonly Case[]> = {
   'the name of a Zone': [
     zoneNamed(long(20)),
@@ -96,6 +137,15 @@ const cases: Record<string, readonly Case[]> = {
     z('a number', { provider: 7 }, 'spec.provider', /must be of type string/),
     z('left out', { provider: undefined }, 'spec.provider', /Required value/),
     changed('another', zone('stored'), zone('stored', { provider: 'south' }), 'spec.provider', /provider is immutable/),
+  ],
+  'placement and resources of a Zone': placed(z),
+  'placement and resources of a NodeSlot': placed(slot),
+  'network of a Zone': ports(z),
+  'network of a NodeSlot': [
+    ...ports(slot),
+    slot('a port', { port: 1024 }),
+    slot('a port too low', { port: 1023 }, 'spec.port', /greater than or equal to 1024/),
+    slot('a port too high', { port: 30000 }, 'spec.port', /less than or equal to 29999/),
   ],
   jurisdiction: [
     z('a state', { jurisdiction: 'US-CA' }),

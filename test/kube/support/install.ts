@@ -11,6 +11,7 @@ const plurals: Record<string, string> = {
   CustomResourceDefinition: 'customresourcedefinitions',
   Deployment: 'deployments',
   Namespace: 'namespaces',
+  NetworkPolicy: 'networkpolicies',
   Node: 'nodes',
   NodeSlot: 'nodeslots',
   Role: 'roles',
@@ -18,6 +19,8 @@ const plurals: Record<string, string> = {
   Secret: 'secrets',
   ServiceAccount: 'serviceaccounts',
   Superpeer: 'superpeers',
+  ValidatingAdmissionPolicy: 'validatingadmissionpolicies',
+  ValidatingAdmissionPolicyBinding: 'validatingadmissionpolicybindings',
   Zone: 'zones',
 };
 

@@ -151,6 +151,17 @@ export const paths: readonly Path[] = [
     ),
   },
   {
+    what: 'a zone gets another range of ports',
+    before: [base],
+    walk: applied(zone('eu', { network: { ports: { first: 23000 } } })),
+    through: all(ready, (world) =>
+      world.mirror
+        .all(kube.statefulSets, world.namespace)
+        .filter(({ spec }) => spec.template.spec!.hostNetwork)
+        .every(({ spec }) => spec.template.spec!.containers[0]!.ports!.every(({ hostPort }) => hostPort! >= 23000)),
+    ),
+  },
+  {
     what: 'a StatefulSet is deleted by somebody',
     before: [base],
     walk: deleted(kube.statefulSets, 'eu-eu-mix-0'),

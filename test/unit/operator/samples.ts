@@ -52,7 +52,7 @@ export function slot(
   const nodeSelector = { 'topology.kubernetes.io/region': zoneName };
   return {
     metadata: metadata(name),
-    spec: NodeSlotSpec.parse({ zone: zoneName, role, region: zoneName, nodeSelector, directory, ...spec }),
+    spec: NodeSlotSpec.parse({ zone: zoneName, role, region: zoneName, nodeSelector, directory, port: 21007, ...spec }),
     status: {
       observedGeneration: 1,
       conditions: [],

@@ -14,6 +14,7 @@ const bare: SlotView = {
   slot: { ...slot(name, 'mix'), status: undefined },
   identityKey: key(name),
   keyProblem: undefined,
+  port: 21007,
   made: [],
   statefulSet: undefined,
   pod: undefined,
@@ -63,6 +64,36 @@ test('a slot goes from Pending over Publishing to Active', () => {
     assert.deepEqual([plan.status.state, ready(plan)], [state, condition], row);
     assert.equal(plan.end, undefined, row);
   }
+});
+
+test('a pod that no machine takes says so in the scheduler’s words', () => {
+  const message = '0/3 nodes are available: 3 node(s) didn’t match pod anti-affinity rules.';
+  const conditions = [{ type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message }];
+  const waiting = { ...pod(name), spec: { containers: [] }, status: { phase: 'Pending', conditions } };
+  const { status } = planSlot(active({ pod: waiting, listed: 'absent' }), laterMs);
+  const found = status.conditions.find(({ type }) => type === 'PodReady')!;
+  assert.deepEqual([status.state, found.reason, found.message], ['Pending', 'Unschedulable', message]);
+});
+
+test('a slot in its machine’s network has a pod when it has a port, and keeps the pod that it has while none is free', () => {
+  const without = { ...bare, slot: { ...bare.slot, spec: { ...bare.slot.spec, port: undefined } } };
+  assert.equal(planSlot(without, laterMs).grant, 21007);
+  assert.equal(planSlot(bare, laterMs).grant, undefined);
+  const full = { ...active(), port: undefined };
+  const plan = planSlot(full, laterMs);
+  assert.deepEqual([plan.grant, plan.apply, plan.end], [undefined, [], undefined]);
+  assert.equal(ready(plan), 'False NoFreePort');
+  const found = plan.status.conditions.find(({ type }) => type === 'PortsGiven')!;
+  assert.equal(found.message, 'nodes that may be on the same machines have all ports from 21000 to 21499');
+});
+
+test('a slot in the pod network needs no port', () => {
+  const network = { mode: 'Pod', ports: { first: 21000, count: 500 } } as const;
+  const plan = planSlot(
+    { ...bare, port: undefined, slot: slot(name, 'mix', {}, { network, port: undefined }) },
+    laterMs,
+  );
+  assert.deepEqual([plan.grant, objectsOf(plan)], [undefined, [`ConfigMap/${name}`, `StatefulSet/${name}`]]);
 });
 
 test('what makes a slot wish to drain', () => {
