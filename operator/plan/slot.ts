@@ -95,7 +95,7 @@ export function planSlot(view: SlotView, nowMs: number): SlotPlan {
   const settled = findings.every(isTrue) && drain.reason === undefined;
   const paused = slot.spec.paused && !isLeaving(slot);
   return {
-    apply: objects && !paused && !isLeaving(slot) ? [objects.configMap, objects.statefulSet] : [],
+    apply: objects && !paused && !isLeaving(slot) ? [objects.configMap, ...objects.budgets, objects.statefulSet] : [],
     nudge: paused ? undefined : nudge(view),
     end: paused ? undefined : toEnd(view, drain),
     finalizer: !gone,
