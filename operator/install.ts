@@ -3,11 +3,15 @@
  *   node operator/install.ts --image IMAGE --node-image IMAGE [--namespaces a,b] | kubectl apply --server-side -f -
  * With --namespaces the operator watches those alone and elsewhere may only see which machines are cordoned; the namespaces
  * must exist.
+ *
+ * Or what a cluster needs besides, where a Zone of another cluster has nodes, which must have the operator too:
+ *   node operator/install.ts --member NAMESPACE | kubectl apply --server-side -f -
+ * How to make the kubeconfig of it that the Zone's cluster needs is told on stderr.
  */
 import { parseArgs } from 'node:util';
 import { admissionObjects } from './admission.ts';
 import { customResourceDefinitions } from './api/schema.ts';
-import { clusterRules, ownRules, type PolicyRule, watchedRules } from './kube/rbac.ts';
+import { clusterRules, memberRules, ownRules, type PolicyRule, watchedRules } from './kube/rbac.ts';
 import type { Manifest } from './kube/types.ts';
 
 export interface InstallOptions {
@@ -21,7 +25,7 @@ export const operatorNamespace = 'herd-system';
 const name = 'herd-operator';
 const labels = { 'app.kubernetes.io/name': 'herd', 'app.kubernetes.io/component': 'operator' };
 const rbac = 'rbac.authorization.k8s.io';
-const subject = { kind: 'ServiceAccount', name, namespace: operatorNamespace };
+const operator = { kind: 'ServiceAccount', name, namespace: operatorNamespace };
 
 export function installObjects(options: InstallOptions): Manifest[] {
   return [
@@ -38,6 +42,36 @@ export function installObjects(options: InstallOptions): Manifest[] {
     deployment(options),
   ];
 }
+
+export const homeAccount = 'herd-home';
+
+/** In a member's namespace: who the operator of the Zone's cluster is here, and what it may do. */
+export function memberObjects(inNamespace: string): Manifest[] {
+  const account = { kind: 'ServiceAccount', name: homeAccount, namespace: inNamespace };
+  return [
+    { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: homeAccount, namespace: inNamespace, labels } },
+    ...role('Role', memberRules, inNamespace, homeAccount, account),
+  ];
+}
+
+/** @param inNamespace a member's */
+export const memberSteps = (inNamespace: string): string => `\
+In this cluster make a kubeconfig of ServiceAccount ${homeAccount}. It lasts for 30 days: put another in its place before.
+
+  server=$(kubectl config view --minify -o jsonpath='{.clusters[0].cluster.server}')
+  kubectl get configmap kube-root-ca.crt -n ${inNamespace} -o jsonpath='{.data.ca\\.crt}' > ca.crt
+  token=$(kubectl create token ${homeAccount} -n ${inNamespace} --duration=720h)
+  config='kubectl config --kubeconfig=member.kubeconfig'
+  $config set-cluster member --server="$server" --certificate-authority=ca.crt --embed-certs
+  $config set-credentials home --token="$token"
+  $config set-context member --cluster=member --user=home
+  $config use-context member
+
+In the Zone's cluster and namespace make of it the Secret that a region of the Zone names, now and every time:
+
+  kubectl create secret generic NAME --from-file=kubeconfig=member.kubeconfig --dry-run=client -o yaml |
+    kubectl apply --server-side -f -
+`;
 
 function namespace(): Manifest {
   const enforce = { 'pod-security.kubernetes.io/enforce': 'restricted' };
@@ -67,6 +101,7 @@ function role(
   rules: readonly PolicyRule[],
   inNamespace: string | undefined,
   roleName: string,
+  subject = operator,
 ): Manifest[] {
   const metadata = { name: roleName, labels, ...(inNamespace ? { namespace: inNamespace } : {}) };
   const granted = { apiVersion: `${rbac}/v1`, kind, metadata, rules };
@@ -137,7 +172,12 @@ function deployment({ image, nodeImage, namespaces }: InstallOptions): Manifest 
   };
 }
 
-const usage = 'usage: node operator/install.ts --image IMAGE --node-image IMAGE [--namespaces a,b]';
+const usage = `\
+usage: node operator/install.ts --image IMAGE --node-image IMAGE [--namespaces a,b]
+       node operator/install.ts --member NAMESPACE
+`;
+const print = (items: readonly Manifest[]) =>
+  process.stdout.write(`${JSON.stringify({ apiVersion: 'v1', kind: 'List', items }, null, 1)}\n`);
 
 if (import.meta.main) {
   const { values } = parseArgs({
@@ -145,13 +185,17 @@ if (import.meta.main) {
       image: { type: 'string' },
       'node-image': { type: 'string' },
       namespaces: { type: 'string', default: '' },
+      member: { type: 'string' },
     },
   });
-  const { image, 'node-image': nodeImage, namespaces } = values;
-  if (!image || !nodeImage) {
-    process.stderr.write(`${usage}\n`);
+  const { image, 'node-image': nodeImage, namespaces, member } = values;
+  if (member) {
+    print(memberObjects(member));
+    process.stderr.write(memberSteps(member));
+  } else if (image && nodeImage) {
+    print(installObjects({ image, nodeImage, namespaces: namespaces.split(',').filter((n) => n !== '') }));
+  } else {
+    process.stderr.write(usage);
     process.exit(2);
   }
-  const items = installObjects({ image, nodeImage, namespaces: namespaces.split(',').filter((n) => n !== '') });
-  process.stdout.write(`${JSON.stringify({ apiVersion: 'v1', kind: 'List', items }, null, 1)}\n`);
 }

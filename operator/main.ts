@@ -45,6 +45,7 @@ async function main(): Promise<number> {
   const client = new KubeClient(cluster, { onRequest, writeMsLeft: () => elector.writeMsLeft() });
   const manager = new Manager({
     client,
+    memberClient: { onRequest, writeMsLeft: () => elector.writeMsLeft() },
     eventClient: freeClient,
     namespaces: config.namespaces,
     nodeImage: config.nodeImage,
@@ -95,6 +96,9 @@ async function main(): Promise<number> {
       for (const cache of Object.values(manager.caches)) {
         metrics.watchSilentSeconds.set({ resource: cache.resource.plural }, cache.silentSeconds());
       }
+      metrics.clusterReachable.reset();
+      for (const { namespace, secret, reachable } of manager.members.reachable())
+        metrics.clusterReachable.set({ namespace, secret }, reachable ? 1 : 0);
     };
     setInterval(update, 1_000).unref();
     const keys = () => {

@@ -64,6 +64,12 @@ export function createMetrics() {
       labelNames: ['kind'] as const,
       registers,
     }),
+    clusterReachable: new Gauge({
+      name: 'herd_operator_cluster_reachable',
+      help: 'Whether another cluster that Zones are in can be asked, by the Secret that says where it is.',
+      labelNames: ['namespace', 'secret'] as const,
+      registers,
+    }),
     leader: new Gauge({
       name: 'herd_operator_leader',
       help: 'Whether this instance holds the lease.',

@@ -33,6 +33,22 @@ export const regionName = () =>
     .max(17)
     .regex(/^[a-z]([-a-z0-9]{0,15}[a-z0-9])?$/);
 
+/** Of a namespace, and of the names of most things: a DNS label. */
+export const dnsLabel = () =>
+  z
+    .string()
+    .min(1)
+    .max(63)
+    .regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/);
+
+/** Of a Secret: DNS labels with dots between. */
+export const secretName = () =>
+  z
+    .string()
+    .min(1)
+    .max(253)
+    .regex(/^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/);
+
 /** A value that fits a Kubernetes label. */
 export const labelValue = () =>
   z
@@ -190,6 +206,7 @@ export interface ObjectMeta {
   readonly generation: number;
   readonly creationTimestamp: string;
   readonly deletionTimestamp?: string;
+  readonly labels?: Readonly<Record<string, string>>;
   readonly annotations?: Readonly<Record<string, string>>;
   readonly finalizers?: readonly string[];
 }

@@ -3,7 +3,8 @@ import { isDeepStrictEqual } from 'node:util';
 import type { NodeSlot } from '../api/slot.ts';
 import type { Superpeer } from '../api/superpeer.ts';
 import type { Zone } from '../api/zone.ts';
-import type { KubeClient } from '../kube/client.ts';
+import { Members } from '../clusters/members.ts';
+import type { ClientOptions, KubeClient } from '../kube/client.ts';
 import { EventRecorder } from '../kube/events.ts';
 import type { Lane } from '../kube/queue.ts';
 import type { Beginning } from '../kube/reflector.ts';
@@ -34,6 +35,8 @@ export type Controller = (typeof controllers)[number];
 
 export interface ManagerOptions {
   readonly client: KubeClient;
+  /** Of clients of the other clusters that Zones are in. */
+  readonly memberClient: ClientOptions;
   /** Empty: all. */
   readonly namespaces: readonly string[];
   readonly nodeImage: string;
@@ -52,6 +55,7 @@ const concurrency = 4;
 
 export class Manager {
   readonly caches: Caches;
+  readonly members: Members;
   readonly workers: Record<Controller, Workers>;
   readonly #events: EventRecorder;
   readonly #ports = new Ports();
@@ -68,14 +72,22 @@ export class Manager {
       onError: options.onWatchError,
       onBegin: (resource, by) => options.onWatchBegin?.(resource, by),
     });
+    this.members = new Members({
+      home: client,
+      client: options.memberClient,
+      onSlot: (namespace, change) => this.#memberSlotChanged(namespace, change),
+      onState: (zones) => this.#memberChanged(zones),
+      onError: (error) => options.onWatchError('nodeslots elsewhere', error),
+    });
     const keys = new KeyKeeper(
       client,
       options.keysBelievedMs === undefined ? {} : { believedMs: options.keysBelievedMs },
     );
     const directories = new DirectoryReader(options.askDirectory);
     this.#events = new EventRecorder(options.eventClient ?? client, options.instance);
+    const { caches, members } = this;
     const [events, ports] = [this.#events, this.#ports];
-    const deps: Deps = { client, caches: this.caches, keys, directories, ports, events, nodeImage };
+    const deps: Deps = { client, caches, members, keys, directories, ports, events, nodeImage };
     const worker = (controller: Controller, reconcile: ReturnType<typeof zoneController>) =>
       new Workers({
         concurrency,
@@ -106,6 +118,7 @@ export class Manager {
   /** Takes no new keys; resolves when the running reconciles have ended. */
   async stop(): Promise<void> {
     await Promise.all(Object.values(this.workers).map((w) => w.stop()));
+    await this.members.stop();
   }
 
   /** Resolves when the events that were recorded are written, or could not be. */
@@ -145,6 +158,22 @@ export class Manager {
     const slot = slotIn(object);
     if (slot) this.#addZones(slot.metadata.namespace, slot.spec.zone);
     this.#childChanged(change);
+  }
+
+  /** What depends on a slot elsewhere is here, in the namespace of its Zone. */
+  #memberSlotChanged(namespace: string, { before, after }: Change<CustomResource>): void {
+    const object = (after ?? before)!;
+    const { zone, role } = object.spec as { zone: string; role: string };
+    this.#addZones(namespace, zone);
+    if (role === 'superpeer') this.workers.superpeer.add(`${namespace}/${object.metadata.name}`);
+  }
+
+  #memberChanged(zones: readonly string[]): void {
+    for (const key of zones) {
+      const [namespace, name] = key.split('/') as [string, string];
+      this.#addZones(namespace, name);
+      for (const superpeer of superpeersOf(this.caches, namespace, name)) this.workers.superpeer.add(keyOf(superpeer));
+    }
   }
 
   #childChanged({ before, after }: Change<KubeObject>): void {

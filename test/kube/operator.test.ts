@@ -47,6 +47,7 @@ suite('the operator', { skip }, () => {
     stopping = new AbortController();
     manager = new Manager({
       client,
+      memberClient: {},
       namespaces: [],
       nodeImage,
       instance: 'test',

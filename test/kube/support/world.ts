@@ -78,6 +78,7 @@ export class World {
     const stopping = new AbortController();
     const manager = new Manager({
       client,
+      memberClient: {},
       namespaces: [this.namespace],
       nodeImage,
       instance: 'test',

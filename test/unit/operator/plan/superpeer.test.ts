@@ -9,6 +9,7 @@ const base: SuperpeerView = {
   zone: zone('eu', {}, published('eu')),
   host: undefined,
   slot: undefined,
+  members: [],
   listed: undefined,
 };
 const said = (plan: SuperpeerPlan) => plan.status.conditions.map((c) => `${c.type}=${c.status} ${c.reason}`);
