@@ -27,6 +27,7 @@ import {
   type Geometry,
   HEARD_MISSED_SHIFT,
   HEARD_WINDOW,
+  LEFT_CHANNEL_US,
   MANIFEST_PRESENT,
   MANIFEST_SEQUENCE_MASK,
   MESH_COMMAND,
@@ -106,6 +107,8 @@ interface ChannelEntry {
   readonly superpeer: string;
   /** Ours to begin with; else we stand by for another mix, and send only while clients have come to us. */
   primary: boolean;
+  /** Since when it has been other mixes': its clients are leaving. */
+  leftAt: Micros | undefined;
   link: Link<MixPeer> | undefined;
   readonly auditor: Auditor<Attachment>;
   readonly jury: Jury;
@@ -232,11 +235,14 @@ export class Mix implements Machine {
     this.#mesh.update(now, view, (node) => ({ kind: 'mesh', tag: node.tag }));
     this.#directMax = view.own.params.directClients;
     const superpeers = new Map(mine.map(({ id, superpeer }) => [id, superpeer.id]));
+    const carriers = new Map(view.own.channels.map(({ id, superpeer }) => [id, superpeer.id]));
     for (const [id, entry] of this.#channels) {
-      // A channel that another superpeer carries now is another channel: its clients attach anew.
       if (superpeers.get(id) === entry.superpeer) continue;
-      this.#close(now, entry.channel);
-      this.#channels.delete(id);
+      // A channel that another superpeer carries now is another channel: its clients attach anew.
+      if (carriers.get(id) !== entry.superpeer) this.#forget(now, id, entry);
+      entry.primary = false;
+      entry.leftAt ??= now;
+      entry.channel.line.leaving = true;
     }
     // Who is listed again after it was left out has been let in by the operator.
     const carrying = new Set(superpeers.values());
@@ -247,6 +253,7 @@ export class Mix implements Machine {
         channel: this.#open(now, id, this.#clientsPerChannel),
         superpeer: superpeer.id,
         primary,
+        leftAt: undefined,
         link: undefined,
         auditor: new Auditor<Attachment>(this.#geometry),
         jury: new Jury(),
@@ -254,6 +261,7 @@ export class Mix implements Machine {
       if (this.#expelled.has(superpeer.id)) this.#abandon(entry);
       this.#channels.set(id, entry);
       entry.primary = primary;
+      entry.leftAt = undefined;
       entry.channel.line.leaving = superpeer.draining;
     }
     const draining = mesh.filter((node) => node.draining);
@@ -346,6 +354,11 @@ export class Mix implements Machine {
     const channel = new Channel(now, id, line, down, slots, this.#geometry.mixPlain);
     this.#lines.set(line, channel);
     return channel;
+  }
+
+  #forget(now: Micros, id: number, entry: ChannelEntry): void {
+    this.#close(now, entry.channel);
+    this.#channels.delete(id);
   }
 
   #close(now: Micros, channel: Channel): void {
@@ -954,6 +967,10 @@ export class Mix implements Machine {
       this.#endCircuit(pending.rendezvousTag, pending.circuit);
     }
     this.#tellEnded(now);
+    for (const [id, entry] of this.#channels) {
+      const { leftAt, channel } = entry;
+      if (leftAt !== undefined && (channel.isEmpty || now - leftAt > LEFT_CHANNEL_US)) this.#forget(now, id, entry);
+    }
     for (const session of this.#sessions.values()) {
       this.#endSpare(now, session);
       for (const attachment of session.attachments) {

@@ -249,7 +249,7 @@ export class Network {
     const carried = numbersTo(superpeers * channelsPerSuperpeer).map((id) => {
       return { id, superpeer: nodeId(zone, 'superpeer', this.#superpeerOf(id, zone)) };
     });
-    const takers = mixes.map((number) => ({ id: nodeId(zone, 'mix', number) }));
+    const takers = mixes.map((number) => this.#node(zone, 'mix', number).described);
     const dealt = dealChannels(this.#dealt.get(zone) ?? [], carried, takers, true);
     this.#dealt.set(zone, dealt);
     return dealt;
