@@ -4,10 +4,12 @@ import { type Carried, dealChannels } from '../config/dealing.ts';
 import { claimedId, type Descriptor, verifyDescriptor } from '../config/descriptor.ts';
 import type { DirectoryConfig, DirectoryZone } from '../config/node.ts';
 import type { NodeReport, NodesText } from '../config/nodes.ts';
+import { receiptPeriodMs } from '../config/receipt.ts';
 import { claimedVerdict, verifyVerdict } from '../config/verdict.ts';
 import type { KeyKind } from '../crypto/keys.ts';
 import type { CertifiedText, SignedText } from '../crypto/signed.ts';
 import { Rates, type RatesOptions } from './rates.ts';
+import { Receipts } from './receipts.ts';
 import { type KnownKey, scheduled } from './schedule.ts';
 import type { Signer } from './signer.ts';
 
@@ -46,6 +48,7 @@ interface ServedZone {
   /** From which instant on the roster's word that a node drains counts. BOUNDED: by the roster. */
   readonly drainsFrom: Map<string, number>;
   readonly rates: Rates;
+  readonly receipts: Receipts;
   signed: { content: string; consensus: CertifiedText } | undefined;
 }
 
@@ -105,6 +108,7 @@ export class Directory {
       // Since when the roster says so is not known: most likely for longer than this process lives.
       drainsFrom: new Map(drainingOf(config).map((id) => [id, 0])),
       rates: new Rates(this.#ratesOf(config)),
+      receipts: new Receipts(receiptPeriodMs(config.params)),
       signed: undefined,
     };
   }
@@ -125,6 +129,7 @@ export class Directory {
     zone.dealing = { before: dealt, from: nextEpochMs, after: channelsOf(config, dealt) };
     for (const id of draining) if (!zone.drainsFrom.has(id)) zone.drainsFrom.set(id, nextEpochMs);
     zone.rates.configure(this.#ratesOf(config));
+    zone.receipts.configure(receiptPeriodMs(config.params));
   }
 
   #ratesOf({ zone, peers, params }: DirectoryZone): RatesOptions {
@@ -157,6 +162,10 @@ export class Directory {
     const circuit = scheduled(nowMs, this.#epochMs, known?.keys.circuit, descriptor.circuitKeys);
     if (!link || !circuit) return 'old-key';
     zone.descriptors.set(id, { descriptor, receivedAt: nowMs, keys: { link, circuit } });
+    if (entry.role === 'mix' && descriptor.rounds) {
+      zone.receipts.take(nowMs, id, descriptor.boot, descriptor.rounds);
+      this.#receipts(nowMs, zone);
+    }
     return 'accepted';
   }
 
@@ -235,6 +244,18 @@ export class Directory {
     });
     const report: NodesText = { zone: zoneName, issuedAt: nowMs, nodes };
     return zone.signer.sign(nowMs, 'herd-nodes-v1', JSON.stringify(report));
+  }
+
+  /** What superpeers have carried in the last periods, signed one by one. */
+  receipts(nowMs: number, zoneName: string): CertifiedText[] | undefined {
+    const zone = this.#zones.get(zoneName);
+    return zone && this.#receipts(nowMs, zone);
+  }
+
+  #receipts(nowMs: number, { config, receipts, signer }: ServedZone): CertifiedText[] {
+    return receipts.all(nowMs, config.zone, config.roster, (receipt) =>
+      signer.sign(nowMs, 'herd-receipt-v1', JSON.stringify(receipt)),
+    );
   }
 
   /**

@@ -1,9 +1,10 @@
 import { lists, type ScheduledKey, type View } from '../config/consensus.ts';
 import type { ZoneDemand } from '../config/descriptor.ts';
+import { type RoundsReport, receiptPeriodMs } from '../config/receipt.ts';
 import type { DropCounters } from '../core/drop.ts';
 import { draw, drawFraction, type Entropy, type Machine } from '../core/machine.ts';
 import type { PacketRing } from '../core/ring.ts';
-import { type Micros, SECOND_US } from '../core/units.ts';
+import { MILLISECOND_US, type Micros, SECOND_US } from '../core/units.ts';
 import { AEAD_TAG_BYTES } from '../crypto/aead.ts';
 import { GENERATION_BITS } from '../crypto/generations.ts';
 import { type Identity, KEY_BYTES, type NodeKeys } from '../crypto/keys.ts';
@@ -52,6 +53,7 @@ import {
 import { Allocation, type Line, type Party } from './allocation.ts';
 import { Auditor, type BadRound, type Guilt, Jury, type Verdict } from './audit.ts';
 import { Attachment, Channel, CLIENT_SILENCE_US } from './channel.ts';
+import { Rounds } from './rounds.ts';
 import { type Circuit, Session } from './session.ts';
 
 /**
@@ -155,6 +157,7 @@ export class Mix implements Machine {
   readonly #links: Links<MixPeer>;
   readonly #mesh: Mesh<MixPeer>;
   readonly #allocation: Allocation;
+  readonly #rounds: Rounds;
   #directMax: number;
   /** By tag: who may open a link to us. BOUNDED: by the consensus. */
   #peers = new Map<string, { readonly peer: MixPeer; readonly keys: readonly ScheduledKey[] }>();
@@ -211,6 +214,7 @@ export class Mix implements Machine {
       random: () => drawFraction(options.entropy),
       changed: (party) => this.#changed(party),
     });
+    this.#rounds = new Rounds(options.now / MILLISECOND_US, receiptPeriodMs(params));
     const memory = new ArrayBuffer(this.#geometry.mix);
     this.#coded = Buffer.from(memory);
     this.#codedWords = new Uint32Array(memory);
@@ -234,6 +238,7 @@ export class Mix implements Machine {
     }
     this.#mesh.update(now, view, (node) => ({ kind: 'mesh', tag: node.tag }));
     this.#directMax = view.own.params.directClients;
+    this.#rounds.configure(now / MILLISECOND_US, receiptPeriodMs(view.own.params));
     const superpeers = new Map(mine.map(({ id, superpeer }) => [id, superpeer.id]));
     const carriers = new Map(view.own.channels.map(({ id, superpeer }) => [id, superpeer.id]));
     for (const [id, entry] of this.#channels) {
@@ -277,6 +282,11 @@ export class Mix implements Machine {
   /** What the mesh carried in the epoch that has ended: once after its end, else undefined. */
   takeDemand(): readonly ZoneDemand[] | undefined {
     return this.#mesh.takeDemand();
+  }
+
+  /** What superpeers have carried, for their receipts. */
+  rounds(): readonly RoundsReport[] {
+    return this.#rounds.report();
   }
 
   /** The next thing that the control side has to know, oldest first. */
@@ -336,7 +346,9 @@ export class Mix implements Machine {
     this.#watch(now);
     this.#allocation.tick(now);
     this.#mesh.tick(now, outbox);
-    for (const { channel, link, primary } of this.#channels.values()) {
+    this.#rounds.tick(now / MILLISECOND_US);
+    for (const { channel, link, primary, superpeer } of this.#channels.values()) {
+      if (primary) this.#rounds.expect(channel.id, superpeer);
       if (link && (primary || !channel.isEmpty)) this.#sendDown(now, channel, link, outbox);
     }
     for (const [link, channel] of this.#direct) this.#sendDown(now, channel, link, outbox);
@@ -613,6 +625,7 @@ export class Mix implements Machine {
     const named = this.#cancel(channel, manifest);
     const outcome = named ? this.#decode(now, channel) : 'bad';
     channel.rounds += 1;
+    this.#rounds.came(channel.id, peer.id, outcome === 'bad');
     this.#believe(now, channel, outcome);
     if (outcome !== 'bad') return;
     this.#tellDeserted(entry, (slot) => manifest[slot] !== 0, outbox);
@@ -834,6 +847,7 @@ export class Mix implements Machine {
     this.#expelled.add(superpeer);
     this.#events.push({ kind: 'expelled', superpeer, reason });
     this.#audits.guilty += 1;
+    this.#rounds.expel(superpeer);
     for (const entry of this.#channels.values()) if (entry.superpeer === superpeer) this.#abandon(entry);
   }
 
