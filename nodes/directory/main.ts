@@ -13,7 +13,7 @@ import { Signers } from './signers.ts';
 /** The directory's shell: HTTP in front of the pure Directory, which follows its configuration file as that changes. */
 const RELOAD_INTERVAL_MS = 1_000;
 /** A descriptor with its quotes escaped. */
-const BODY_BYTES_MAX = 32_768;
+const BODY_BYTES_MAX = 196_608;
 
 const STATUS: Record<Registration, number> = {
   accepted: 200,
@@ -106,6 +106,14 @@ await main(async () => {
         if (gathering(zone!) === 'nodes') return reply(response, 503, { error: 'still gathering nodes' });
         const signed = directory.nodes(Date.now(), zone!);
         reply(response, signed ? 200 : 404, signed ?? { error: 'zone not served here' });
+      },
+    },
+    {
+      method: 'GET',
+      path: '/v1/zones/:zone/receipts',
+      handler: (_request, response, [zone]) => {
+        const receipts = directory.receipts(Date.now(), zone!);
+        reply(response, receipts ? 200 : 404, receipts ? { receipts } : { error: 'zone not served here' });
       },
     },
     {

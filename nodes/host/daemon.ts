@@ -5,6 +5,7 @@ import type { Registry } from 'prom-client';
 import type { View } from '../config/consensus.ts';
 import type { ZoneDemand } from '../config/descriptor.ts';
 import { parseConfig, parseSeed, type RelayConfig, relayConfig } from '../config/node.ts';
+import type { RoundsReport } from '../config/receipt.ts';
 import { signVerdict } from '../config/verdict.ts';
 import {
   derivedSeeds,
@@ -252,6 +253,13 @@ function followKeys(
   );
 }
 
+/** What the plane of a mix or rendezvous tells. */
+interface PlaneNews {
+  readonly demand?: ZoneDemand[];
+  readonly rounds?: RoundsReport[];
+  readonly expelled?: { superpeer: string; reason: string };
+}
+
 /** Mix, rendezvous and superpeer: register with the directory, run the plane, follow the consensus, drain at the end. */
 export async function runRelay(plane: URL): Promise<void> {
   const config = readConfig<RelayConfig>(relayConfig);
@@ -280,9 +288,10 @@ export async function runRelay(plane: URL): Promise<void> {
   followKeys(folder, worker, signal, (changed) => {
     registration.keys = changed;
   });
-  worker.on('message', (message: { demand?: ZoneDemand[]; expelled?: { superpeer: string; reason: string } }) => {
-    registration.demand = message.demand ?? registration.demand;
-    if (message.expelled) void denounce(config, identity, signal, message.expelled);
+  worker.on('message', ({ demand, rounds, expelled }: PlaneNews) => {
+    registration.demand = demand ?? registration.demand;
+    registration.rounds = rounds ?? registration.rounds;
+    if (expelled) void denounce(config, identity, signal, expelled);
   });
   newest = followConsensus(config, first, worker, signal);
   log('info', 'running', { role: config.role, zone: config.zone });

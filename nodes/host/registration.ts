@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { type ConsensusNode, nodeTag, type View } from '../config/consensus.ts';
 import { type Descriptor, signDescriptor, type ZoneDemand } from '../config/descriptor.ts';
 import type { RelayConfig } from '../config/node.ts';
+import type { RoundsReport } from '../config/receipt.ts';
 import type { Identity, NodeKeys, NumberedPair } from '../crypto/keys.ts';
 import { publish, repeat } from './directory-client.ts';
 import { log } from './log.ts';
@@ -23,6 +24,7 @@ type Draining = Pick<Descriptor, 'draining' | 'empty'>;
 export class Registration {
   /** What the plane has counted last. */
   demand: readonly ZoneDemand[] | undefined;
+  rounds: readonly RoundsReport[] | undefined;
   /** What its files hold. */
   keys: NodeKeys;
   readonly #config: RelayConfig;
@@ -83,7 +85,7 @@ export class Registration {
   }
 
   #says(draining: Draining): Descriptor {
-    const { demand } = this;
+    const { demand, rounds } = this;
     return {
       zone: this.#config.zone,
       id: this.#config.id,
@@ -93,6 +95,7 @@ export class Registration {
       boot: this.#boot,
       issuedAt: Date.now(),
       ...(demand && { demand: [...demand] }),
+      ...(rounds && { rounds: [...rounds] }),
       ...draining,
     };
   }

@@ -31,6 +31,7 @@ export interface RosterEntry {
   readonly identityKey: string;
   readonly channels?: number;
   readonly firstChannel?: number;
+  readonly dealt?: readonly { readonly mix: string; readonly standby?: string | undefined }[];
   readonly draining?: true;
 }
 

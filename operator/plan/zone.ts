@@ -32,7 +32,7 @@ import {
 import type { NodeStatefulSet } from '../objects/pod.ts';
 import type { ChangingKeys, KeySecret } from '../objects/secret.ts';
 import { slotManifest } from '../objects/slot.ts';
-import { numberChannels, numbersIn } from './channels.ts';
+import { channelled, numbersIn } from './channels.ts';
 import type { Consensus } from './consensus.ts';
 import { type Permission, planDrains } from './drains.ts';
 import { keyNames, keyStatesOf, type MadeKey, type RotationTimes } from './key-rotation.ts';
@@ -383,15 +383,10 @@ function unseen(view: ZoneView, zone: Zone): RosterEntry[] {
   return unseenEntries({ ...view, zone, superpeers }, nodeJson(view));
 }
 
-/** Superpeers keep the numbers of their channels, which the directory's configuration has had up to now. */
+/** Superpeers keep the numbers and mixes of their channels, which the directory's configuration has had up to now. */
 function numbered(view: ZoneView, zone: Zone, roster: readonly RosterEntry[]): RosterEntry[] {
   const before = numbersIn(nodeJson(view), zone.metadata.name);
-  const carriers = roster.flatMap(({ id, channels }) => (channels === undefined ? [] : [{ id, channels }]));
-  const first = numberChannels(before, carriers);
-  return roster.map((entry) => {
-    const firstChannel = first.get(entry.id);
-    return firstChannel === undefined ? entry : { ...entry, firstChannel };
-  });
+  return channelled(before, roster, zone.spec.assignment !== 'paper');
 }
 
 /** A slot with a key, until it is retired and drained. */

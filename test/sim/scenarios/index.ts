@@ -6,6 +6,7 @@ import { churnPackets } from './churn-packets.ts';
 import { clocks } from './clocks.ts';
 import { contention } from './contention.ts';
 import { crowd, crowdLong } from './crowd.ts';
+import { dealing } from './dealing.ts';
 import { directoryDown, directoryDownLong } from './directory-down.ts';
 import { disorder } from './disorder.ts';
 import { distinguish, distinguishAll } from './distinguish.ts';
@@ -85,6 +86,7 @@ export const SCENARIOS: readonly Scenario[] = [
   rendezvousDeath,
   drain,
   drainRendezvous,
+  dealing,
   ...unseen,
   directoryDown,
   directoryDownLong,
