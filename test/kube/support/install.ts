@@ -16,6 +16,7 @@ const plurals: Record<string, string> = {
   Role: 'roles',
   RoleBinding: 'rolebindings',
   Secret: 'secrets',
+  Service: 'services',
   ServiceAccount: 'serviceaccounts',
   Superpeer: 'superpeers',
   Zone: 'zones',
