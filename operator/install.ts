@@ -11,6 +11,7 @@
 import { parseArgs } from 'node:util';
 import { admissionObjects } from './admission.ts';
 import { customResourceDefinitions } from './api/schema.ts';
+import { leaseName } from './config.ts';
 import { clusterRules, memberRules, ownRules, type PolicyRule, watchedRules } from './kube/rbac.ts';
 import type { Manifest } from './kube/types.ts';
 
@@ -25,7 +26,10 @@ export const operatorNamespace = 'herd-system';
 const name = 'herd-operator';
 const labels = { 'app.kubernetes.io/name': 'herd', 'app.kubernetes.io/component': 'operator' };
 const rbac = 'rbac.authorization.k8s.io';
-const operator = { kind: 'ServiceAccount', name, namespace: operatorNamespace };
+const selfcheckName = 'herd-selfcheck';
+const metricsPort = 9100;
+/** Whose the roles are. */
+const operator = { name, namespace: operatorNamespace, labels };
 
 export function installObjects(options: InstallOptions): Manifest[] {
   return [
@@ -36,9 +40,8 @@ export function installObjects(options: InstallOptions): Manifest[] {
     { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name, namespace: operatorNamespace, labels } },
     ...role('Role', ownRules, operatorNamespace, `${name}-own`),
     ...role('ClusterRole', clusterRules, undefined, `${name}-machines`),
-    ...(options.namespaces.length === 0
-      ? role('ClusterRole', watchedRules, undefined, name)
-      : options.namespaces.flatMap((n) => role('Role', watchedRules, n, name))),
+    ...watchedRoles(options.namespaces),
+    service(),
     deployment(options),
   ];
 }
@@ -47,9 +50,9 @@ export const homeAccount = 'herd-home';
 
 /** In a member's namespace: who the operator of the Zone's cluster is here, and what it may do. */
 export function memberObjects(inNamespace: string): Manifest[] {
-  const account = { kind: 'ServiceAccount', name: homeAccount, namespace: inNamespace };
+  const account = { name: homeAccount, namespace: inNamespace, labels };
   return [
-    { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: homeAccount, namespace: inNamespace, labels } },
+    { apiVersion: 'v1', kind: 'ServiceAccount', metadata: account },
     ...role('Role', memberRules, inNamespace, homeAccount, account),
   ];
 }
@@ -72,6 +75,40 @@ In the Zone's cluster and namespace make of it the Secret that a region of the Z
   kubectl create secret generic NAME --from-file=kubeconfig=member.kubeconfig --dry-run=client -o yaml |
     kubectl apply --server-side -f -
 `;
+
+/** What the operator may do where Zones are; without namespaces: everywhere. */
+export function watchedRoles(namespaces: readonly string[]): Manifest[] {
+  return namespaces.length === 0
+    ? role('ClusterRole', watchedRules, undefined, name)
+    : namespaces.flatMap((n) => role('Role', watchedRules, n, name));
+}
+
+/** A pod that runs selfcheck.ts once, and its rights: to read the objects that it looks at. */
+export function selfcheckObjects(image: string): Manifest[] {
+  const own = {
+    name: selfcheckName,
+    namespace: operatorNamespace,
+    labels: { ...labels, 'app.kubernetes.io/component': 'selfcheck' },
+  };
+  const crds = customResourceDefinitions().map(({ metadata }) => metadata.name);
+  const crdRules = [
+    {
+      apiGroups: ['apiextensions.k8s.io'],
+      resources: ['customresourcedefinitions'],
+      resourceNames: crds,
+      verbs: ['get'],
+    },
+  ];
+  const leaseRules = [
+    { apiGroups: ['coordination.k8s.io'], resources: ['leases'], resourceNames: [leaseName], verbs: ['get'] },
+  ];
+  return [
+    { apiVersion: 'v1', kind: 'ServiceAccount', metadata: own },
+    ...role('ClusterRole', crdRules, undefined, selfcheckName, own),
+    ...role('Role', leaseRules, operatorNamespace, selfcheckName, own),
+    selfcheckPod(image, own),
+  ];
+}
 
 function namespace(): Manifest {
   const enforce = { 'pod-security.kubernetes.io/enforce': 'restricted' };
@@ -101,19 +138,48 @@ function role(
   rules: readonly PolicyRule[],
   inNamespace: string | undefined,
   roleName: string,
-  subject = operator,
+  account = operator,
 ): Manifest[] {
-  const metadata = { name: roleName, labels, ...(inNamespace ? { namespace: inNamespace } : {}) };
+  const metadata = {
+    name: roleName,
+    labels: { ...account.labels },
+    ...(inNamespace ? { namespace: inNamespace } : {}),
+  };
   const granted = { apiVersion: `${rbac}/v1`, kind, metadata, rules };
   const bound = {
     apiVersion: `${rbac}/v1`,
     kind: `${kind}Binding`,
     metadata,
     roleRef: { apiGroup: rbac, kind, name: roleName },
-    subjects: [subject],
+    subjects: [{ kind: 'ServiceAccount', name: account.name, namespace: account.namespace }],
   };
   return [granted, bound];
 }
+
+/** For who scrapes metrics, and the self-check: only ready operators answer. */
+function service(): Manifest & { spec: object } {
+  return {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name, namespace: operatorNamespace, labels },
+    spec: {
+      selector: labels,
+      ports: [{ name: 'metrics', port: metricsPort, targetPort: 'metrics', protocol: 'TCP' }],
+    },
+  };
+}
+
+const podSecurity = {
+  runAsNonRoot: true,
+  runAsUser: 65532,
+  runAsGroup: 65532,
+  seccompProfile: { type: 'RuntimeDefault' },
+};
+const containerSecurity = {
+  allowPrivilegeEscalation: false,
+  readOnlyRootFilesystem: true,
+  capabilities: { drop: ['ALL'] },
+};
 
 const fromField = (variable: string, fieldPath: string) => ({ name: variable, valueFrom: { fieldRef: { fieldPath } } });
 
@@ -132,12 +198,7 @@ function deployment({ image, nodeImage, namespaces }: InstallOptions): Manifest 
           enableServiceLinks: false,
           dnsPolicy: 'Default', // nothing asks for a name
           terminationGracePeriodSeconds: 30,
-          securityContext: {
-            runAsNonRoot: true,
-            runAsUser: 65532,
-            runAsGroup: 65532,
-            seccompProfile: { type: 'RuntimeDefault' },
-          },
+          securityContext: podSecurity,
           containers: [
             {
               name: 'operator',
@@ -151,7 +212,7 @@ function deployment({ image, nodeImage, namespaces }: InstallOptions): Manifest 
                 fromField('POD_NAME', 'metadata.name'),
                 fromField('POD_NAMESPACE', 'metadata.namespace'),
               ],
-              ports: [{ name: 'metrics', containerPort: 9100, protocol: 'TCP' }],
+              ports: [{ name: 'metrics', containerPort: metricsPort, protocol: 'TCP' }],
               livenessProbe: {
                 httpGet: { path: '/healthz', port: 'metrics' },
                 periodSeconds: 10,
@@ -159,15 +220,38 @@ function deployment({ image, nodeImage, namespaces }: InstallOptions): Manifest 
               },
               readinessProbe: { httpGet: { path: '/readyz', port: 'metrics' }, periodSeconds: 1 },
               resources: { requests: { cpu: '20m', memory: '96Mi' }, limits: { memory: '256Mi' } },
-              securityContext: {
-                allowPrivilegeEscalation: false,
-                readOnlyRootFilesystem: true,
-                capabilities: { drop: ['ALL'] },
-              },
+              securityContext: containerSecurity,
             },
           ],
         },
       },
+    },
+  };
+}
+
+function selfcheckPod(image: string, own: typeof operator): Manifest & { spec: object } {
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: own,
+    spec: {
+      serviceAccountName: selfcheckName,
+      restartPolicy: 'Never',
+      dnsPolicy: 'Default',
+      // The operator's Service is found by its variables: a cluster need not have DNS.
+      enableServiceLinks: true,
+      securityContext: podSecurity,
+      containers: [
+        {
+          name: 'selfcheck',
+          image,
+          imagePullPolicy: 'IfNotPresent',
+          args: ['operator/selfcheck.ts'],
+          env: [fromField('POD_NAMESPACE', 'metadata.namespace')],
+          resources: { requests: { cpu: '20m', memory: '64Mi' }, limits: { memory: '128Mi' } },
+          securityContext: containerSecurity,
+        },
+      ],
     },
   };
 }

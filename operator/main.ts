@@ -5,7 +5,7 @@
  * another goes on, events are told, exit.
  */
 import { once } from 'node:events';
-import { readConfig } from './config.ts';
+import { leaseName, readConfig } from './config.ts';
 import { statusesWithKeys } from './controllers/caches.ts';
 import { directoryOverHttp } from './controllers/directory.ts';
 import { controllers, Manager } from './controllers/manager.ts';
@@ -41,7 +41,7 @@ async function main(): Promise<number> {
 
   // For what needs no lease: earning it, and telling what was done, which claims nothing.
   const freeClient = new KubeClient(cluster, { onRequest });
-  const elector = new Elector(freeClient, config.ownNamespace, 'herd-operator', config.instance);
+  const elector = new Elector(freeClient, config.ownNamespace, leaseName, config.instance);
   const client = new KubeClient(cluster, { onRequest, writeMsLeft: () => elector.writeMsLeft() });
   const manager = new Manager({
     client,

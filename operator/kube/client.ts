@@ -89,7 +89,11 @@ export class KubeClient {
     });
   }
 
-  async get<T extends KubeObject>(resource: Resource<T>, namespace: string, name: string): Promise<T | undefined> {
+  async get<T extends KubeObject>(
+    resource: Resource<T>,
+    namespace: string | undefined,
+    name: string,
+  ): Promise<T | undefined> {
     return this.#find<T>({ verb: 'get', method: 'GET', path: pathOf(resource, namespace, name) });
   }
 

@@ -23,6 +23,7 @@ test('what others depend on comes first', () => {
     'ClusterRoleBinding herd-operator-machines',
     'ClusterRole herd-operator',
     'ClusterRoleBinding herd-operator',
+    'Service herd-system/herd-operator',
     'Deployment herd-system/herd-operator',
   ]);
 });
