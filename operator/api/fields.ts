@@ -145,7 +145,7 @@ export const network = () =>
           first: z.int().min(1024).max(29998).default(21000),
           count: z.int().min(1).max(4096).default(500),
         })
-        .prefault({})
+        .prefault({ first: 21000, count: 500 })
         .meta({
           description:
             'Ports of nodes in mode Host. From first on, count ports are for cells; the next count are for metrics. As many nodes fit on the machines of a region.',
