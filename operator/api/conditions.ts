@@ -25,4 +25,4 @@ export const conditionList = () =>
 
 export type ZoneConditionType = 'DirectoryReady' | 'KeysReady' | 'PeersResolved' | 'Progressing' | 'Ready';
 export type SuperpeerConditionType = 'Approved' | 'Ready' | 'Registered' | 'Trusted' | 'ZoneFound';
-export type SlotConditionType = 'KeysReady' | 'PodReady' | 'PortsGiven' | 'Ready' | 'Registered';
+export type SlotConditionType = 'Addressed' | 'KeysReady' | 'PodReady' | 'PortsGiven' | 'Ready' | 'Registered';
