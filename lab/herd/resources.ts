@@ -70,6 +70,8 @@ export function herdObjects(regions: Regions): object[] {
       drainDeadlineSeconds: 30,
       // A region has one machine, of which the kubelets of all regions believe that it is theirs.
       placement: { layers: 'Together' },
+      // All parties are in the emulated network, where the machines have no other addresses.
+      network: { addresses: 'Private' },
       resources: { cpu: '400m' },
       peers: ZONES.filter((zone) => zone !== name).map((zone) => ({ zone })),
     },

@@ -18,6 +18,7 @@ import {
   wipe,
   wipeSeeds,
 } from '../crypto/keys.ts';
+import { readAddress } from './address.ts';
 import { fetchView, publish, repeat, type VerifiedView } from './directory-client.ts';
 import { reply, serveHttp } from './http.ts';
 import { KeyFolder } from './key-folder.ts';
@@ -32,6 +33,7 @@ import { Stats } from './stats.ts';
 const FOLDER = process.env.HERD_FOLDER ?? '/etc/herd';
 const CONFIG_FILE = `${FOLDER}/config/node.json`;
 const KEYS_FOLDER = `${FOLDER}/keys`;
+const ADDRESS_FILE = `${FOLDER}/pod/address`;
 const VIEW_INTERVAL_MS = 3_000;
 const RETRY_MS = 1_000;
 /** A plane whose last tick is older than this is stuck: liveness fails and the kubelet restarts it. */
@@ -263,8 +265,6 @@ interface PlaneNews {
 /** Mix, rendezvous and superpeer: register with the directory, run the plane, follow the consensus, drain at the end. */
 export async function runRelay(plane: URL): Promise<void> {
   const config = readConfig<RelayConfig>(relayConfig);
-  const address = process.env.POD_IP;
-  if (!address) throw new Error('the environment variable POD_IP must hold the address that others reach this node at');
   const graceMs = readGraceMs();
   const seed = readSeed('identity');
   const identity = new Identity(seed);
@@ -272,8 +272,7 @@ export async function runRelay(plane: URL): Promise<void> {
   const seeds = folder.read() ?? derivedSeeds(seed);
   const stats = new Stats();
   const isEmpty = () => stats.get('places_taken') === 0;
-  const endpoint = `${address}:${config.listen.port}`;
-  const registration = new Registration(config, endpoint, identity, nodeKeys(seeds), isEmpty);
+  const registration = new Registration(config, () => readAddress(ADDRESS_FILE), identity, nodeKeys(seeds), isEmpty);
   const signal = untilDrained(graceMs, isEmpty, () => registration.drain());
   let newest: (() => View) | undefined;
   const isListed = () => newest !== undefined && registration.listedIn(newest()) !== undefined;

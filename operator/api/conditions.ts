@@ -31,4 +31,4 @@ export type ZoneConditionType =
   | 'Progressing'
   | 'Ready';
 export type SuperpeerConditionType = 'Approved' | 'Ready' | 'Registered' | 'Trusted' | 'ZoneFound';
-export type SlotConditionType = 'KeysReady' | 'PodReady' | 'PortsGiven' | 'Ready' | 'Registered';
+export type SlotConditionType = 'Addressed' | 'KeysReady' | 'PodReady' | 'PortsGiven' | 'Ready' | 'Registered';

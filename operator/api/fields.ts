@@ -154,6 +154,10 @@ export const network = () =>
             message: 'first + 2 · count must be at most 30000, where the ports of Services begin',
           }),
         }),
+      addresses: z.enum(['Public', 'Private']).default('Public').meta({
+        description:
+          'Where a node in mode Host is reached. Public: where its machine’s annotation herd.network/public-address says, or else at its ExternalIP. Private: or else at its InternalIP, for networks that all parties are in.',
+      }),
     })
     .prefault({});
 export type Network = z.infer<ReturnType<typeof network>>;

@@ -104,6 +104,7 @@ const kinds: readonly Kind[] = [
       ready,
       age,
       wide({ name: 'Region', type: 'string', jsonPath: '.spec.region' }),
+      wide({ name: 'Address', type: 'string', jsonPath: '.status.address' }),
       wide({ name: 'Machine', type: 'string', jsonPath: '.status.machine' }),
     ],
   },

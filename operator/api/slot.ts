@@ -78,6 +78,7 @@ export const NodeSlotStatus = z.object({
   conditions: conditionList(),
   state: slotState(),
   identityKey: publicKey().optional().meta({ description: 'The key under which the directory knows the node.' }),
+  address: z.string().max(21).optional().meta({ description: 'Where others reach the node, with its port.' }),
   machine: z.string().max(253).optional().meta({ description: 'The Kubernetes node that the pod is on.' }),
   registered: z.boolean().meta({ description: 'The directory lists the node.' }),
   drainReason: drainReason().optional(),

@@ -11,6 +11,7 @@ import type { Beginning } from '../kube/reflector.ts';
 import type { Change } from '../kube/store.ts';
 import { type CustomResource, controllerOf, type KubeNode, type KubeObject, keyOf, type Pod } from '../kube/types.ts';
 import { Workers } from '../kube/workers.ts';
+import { publicAddressAnnotation } from '../objects/labels.ts';
 import { dependents, published, zonesOf } from '../plan/relations.ts';
 import {
   type Caches,
@@ -193,9 +194,9 @@ export class Manager {
     else this.workers.slot.add(`${namespace}/${node}`);
   }
 
-  /** Cordoned, or no more: the slots on it are looked at. */
+  /** Cordoned, at another address, or no more: the slots on it are looked at. */
   #machineChanged({ before, after }: Change<KubeNode>): void {
-    if (before?.spec?.unschedulable === after?.spec?.unschedulable) return;
+    if (isDeepStrictEqual(ofSlots(before), ofSlots(after))) return;
     const { name } = (after ?? before)!.metadata;
     for (const pod of this.caches.pods.by('machine', name)) this.#podChanged({ before: undefined, after: pod });
   }
@@ -218,6 +219,14 @@ function wantsReconcile(before: CustomResource | undefined, after: CustomResourc
     before.metadata.deletionTimestamp !== after.metadata.deletionTimestamp
   );
 }
+
+/** What slots read of their machine, which tells of itself every few seconds. */
+const ofSlots = (machine: KubeNode | undefined) =>
+  machine && [
+    machine.spec?.unschedulable,
+    machine.metadata.annotations?.[publicAddressAnnotation],
+    machine.status?.addresses,
+  ];
 
 function zoneIn(raw: CustomResource | undefined): Zone | undefined {
   const parsed = raw && readZone(raw);

@@ -22,6 +22,10 @@ export const readmitAnnotation = 'herd.network/readmit';
 export const rotateAnnotation = 'herd.network/rotate';
 /** On a pod: the changing keys that its files should be by now. */
 export const keysAnnotation = 'herd.network/keys';
+/** On a Kubernetes node: the address at which others reach what runs there. */
+export const publicAddressAnnotation = 'herd.network/public-address';
+/** On a pod: the address at which others reach it; it reads it from a file. */
+export const addressAnnotation = 'herd.network/address';
 /** On a slot that a Zone of another cluster wants: the Zone's uid. No two Zones have a slot in common. */
 export const homeLabel = 'herd.network/home';
 /** What keeps a deleted Zone or slot until it has drained. */

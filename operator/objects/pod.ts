@@ -2,7 +2,15 @@
 import type { V1StatefulSetSpec, V1VolumeProjection } from '@kubernetes/client-node';
 import type { NodeResources, Placement } from '../api/fields.ts';
 import type { Manifest } from '../kube/types.ts';
-import { childMetadata, configHashAnnotation, nodeLabels, type Owner, type Role, roleLabels } from './labels.ts';
+import {
+  addressAnnotation,
+  childMetadata,
+  configHashAnnotation,
+  nodeLabels,
+  type Owner,
+  type Role,
+  roleLabels,
+} from './labels.ts';
 import { neighbours } from './neighbours.ts';
 
 export interface NodePod {
@@ -35,6 +43,9 @@ export type NodeStatefulSet = Manifest & { spec: V1StatefulSetSpec };
 const uid = 65532;
 /** As nodes/host/daemon.ts has it when it is not told otherwise. */
 const graceSeconds = 45;
+
+/** What a node knows of itself that changes while it runs. */
+const address = { path: 'address', fieldRef: { fieldPath: `metadata.annotations['${addressAnnotation}']` } };
 
 const probe = (path: string) => ({ httpGet: { path, port: 'metrics' }, timeoutSeconds: 2 });
 
@@ -75,7 +86,6 @@ export function nodeStatefulSet(node: NodePod): NodeStatefulSet {
               image: node.image,
               imagePullPolicy: 'IfNotPresent',
               args: [`nodes/${node.role}/main.ts`],
-              env: [{ name: 'POD_IP', valueFrom: { fieldRef: { fieldPath: 'status.podIP' } } }],
               ports: node.ports.map(({ name, port, protocol }) => ({
                 name,
                 containerPort: port,
@@ -93,11 +103,13 @@ export function nodeStatefulSet(node: NodePod): NodeStatefulSet {
               volumeMounts: [
                 { name: 'config', mountPath: '/etc/herd/config', readOnly: true },
                 { name: 'keys', mountPath: '/etc/herd/keys', readOnly: true },
+                ...(node.role === 'directory' ? [] : [{ name: 'pod', mountPath: '/etc/herd/pod', readOnly: true }]),
               ],
             },
           ],
           volumes: [
             { name: 'config', configMap: { name: node.id } },
+            ...(node.role === 'directory' ? [] : [{ name: 'pod', downwardAPI: { items: [address] } }]),
             { name: 'keys', projected: { defaultMode: 0o440, sources: [...node.keys] } },
           ],
         },

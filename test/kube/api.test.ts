@@ -34,7 +34,7 @@ suite('the Zone and Superpeer API', { skip }, () => {
       jurisdiction: 'EU',
       regions: [{ name: 'small', mixes: { replicas: 1 }, rendezvous: { replicas: 1 } }],
       placement: { layers: 'Separate', rendezvousSpread: 'Preferred' },
-      network: { mode: 'Host', ports: { first: 21000, count: 500 } },
+      network: { mode: 'Host', ports: { first: 21000, count: 500 }, addresses: 'Public' },
       resources: { cpu: '1', memory: '256Mi' },
       directory: {},
       profile: 'B',

@@ -99,6 +99,8 @@ const placed = (put: Put): Case[] => [
 const ports = (put: Put): Case[] => [
   put('the pod network', { network: { mode: 'Pod' } }),
   put('another network', { network: { mode: 'Bridge' } }, 'spec.network.mode', /supported values/),
+  put('addresses of the machines', { network: { addresses: 'Private' } }),
+  put('other addresses', { network: { addresses: 'Any' } }, 'spec.network.addresses', /supported values/),
   put('the highest ports', { network: { ports: { first: 29998, count: 1 } } }),
   put(
     'ports too high',

@@ -46,7 +46,7 @@ test('kubectl shows the columns that the contract names', () => {
     d.spec.versions[0]!.additionalPrinterColumns.map((c) => c.name),
   ]);
   assert.deepEqual(columns, [
-    ['NodeSlot', ['Zone', 'Role', 'State', 'Drain', 'Ready', 'Age', 'Region', 'Machine']],
+    ['NodeSlot', ['Zone', 'Role', 'State', 'Drain', 'Ready', 'Age', 'Region', 'Address', 'Machine']],
     ['Superpeer', ['Zone', 'Channels', 'Ready', 'Age', 'Region', 'Approved']],
     ['Zone', ['Ready', 'Mixes', 'Rendezvous', 'Superpeers', 'Epoch', 'Age']],
   ]);

@@ -7,7 +7,11 @@ import { keyOf } from '../../../../operator/kube/types.ts';
 import { candidates, mayMeet, portsOf } from '../../../../operator/plan/ports.ts';
 import { slot } from '../samples.ts';
 
-const network = (first: number, count: number, mode: 'Host' | 'Pod' = 'Host') => ({ mode, ports: { first, count } });
+const network = (first: number, count: number, mode: 'Host' | 'Pod' = 'Host') => ({
+  mode,
+  ports: { first, count },
+  addresses: 'Public' as const,
+});
 const node = (name: string, spec: Partial<NodeSlotSpec> = {}): NodeSlot =>
   slot(name, 'mix', {}, { port: undefined, ...spec });
 const having = (of: NodeSlot, port: number): NodeSlot => ({ ...of, spec: { ...of.spec, port } });

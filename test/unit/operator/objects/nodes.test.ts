@@ -32,6 +32,15 @@ test('node.json is what the daemon expects', () => {
   });
 });
 
+test('a node reads its address from what its pod’s annotation says; nobody asks a directory for one', () => {
+  const file = { path: 'address', fieldRef: { fieldPath: "metadata.annotations['herd.network/address']" } };
+  const rows = all().map((set) => [
+    template(set).volumes!.find(({ name }) => name === 'pod')?.downwardAPI?.items,
+    template(set).containers[0]!.volumeMounts!.find(({ name }) => name === 'pod')?.mountPath,
+  ]);
+  assert.deepEqual(rows, [...new Array(3).fill([[file], '/etc/herd/pod']), [undefined, undefined]]);
+});
+
 test('nodes are in the network of their machine, at ports that nobody else may have there; a directory is not', () => {
   const rows = all().map((set) => [
     template(set).hostNetwork,
@@ -49,7 +58,7 @@ test('nodes are in the network of their machine, at ports that nobody else may h
 });
 
 test('where the zone says so nodes are in the pod network, and no port is of a machine', () => {
-  const network = { mode: 'Pod', ports: { first: 21000, count: 500 } } as const;
+  const network = { mode: 'Pod', ports: { first: 21000, count: 500 }, addresses: 'Public' } as const;
   const of = slot('eu-eu-mix-0', 'mix', {}, { network });
   const { statefulSet } = slotObjects({ slot: of, identityKey: key('a'), directory, ports, image });
   assert.equal(template(statefulSet).hostNetwork, undefined);
