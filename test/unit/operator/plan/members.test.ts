@@ -177,9 +177,10 @@ test('a node is made in another cluster only when its former slot has gone, or s
   assert.deepEqual(of([member({ slots: [] })]), [...own, ...moved]);
 });
 
-test('a name that another Zone’s slot has is left to it', () => {
+test('a name that another Zone’s slot has is left to it, and said', () => {
   const plan = planned(eu(), [member({ slots: [there[1]!], taken: new Set(['eu-west-mix-0']) })]);
   assert.deepEqual(names(wishOf(plan).apply), ['eu-west-rendezvous-0']);
+  assert.equal(said(plan, 'Ready'), 'False SlotOfAnother');
   assert.deepEqual(slotsHere(planned(eu(), [member()], { taken: new Set(['eu-east-mix-0']) })), [
     'eu-east-rendezvous-0',
   ]);
