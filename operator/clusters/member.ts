@@ -31,6 +31,8 @@ export interface MemberOptions {
   readonly onState: () => void;
   readonly onError: (error: unknown) => void;
   readonly random: Random;
+  /** How often the Secret is looked at. */
+  readonly secretMs: number;
 }
 
 /** Whose wish it is: one that was not carried out yet gives way to a later one. */
@@ -53,8 +55,6 @@ interface Link {
   refused: { readonly problem: Problem; readonly atMs: number } | undefined;
 }
 
-/** A changed Secret is noticed within a minute. */
-const secretMs = 30_000;
 const kubeconfigKey = 'kubeconfig';
 /** Once, and not for long: there is the breaker, and a next reconcile. */
 const requests = { attemptsMax: 1, requestMsMax: 5_000 };
@@ -124,16 +124,17 @@ export class Member {
 
   /** Until the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
+    const { random, secretMs } = this.#options;
     let lookAtMs = Number.NEGATIVE_INFINITY;
     while (!signal.aborted) {
       this.#wake = new AbortController();
       if (performance.now() >= lookAtMs) {
         await this.#look().catch(this.#options.onError);
-        lookAtMs = performance.now() + secretMs * (1 + this.#options.random() / 5);
+        lookAtMs = performance.now() + secretMs * (1 + random() / 5);
       }
       if (this.#link && performance.now() >= this.#askAtMs) await this.#ask(this.#link);
       const untilMs = this.#link ? Math.min(lookAtMs, this.#askAtMs) : lookAtMs;
-      await sleep(untilMs - performance.now(), AbortSignal.any([signal, this.#wake.signal]));
+      await sleep(Math.max(0, untilMs - performance.now()), AbortSignal.any([signal, this.#wake.signal]));
     }
     this.#wishes.clear();
     await this.#writing;
@@ -171,7 +172,7 @@ export class Member {
   }
 
   #connect(cluster: Cluster): void {
-    this.#unlink(unseen);
+    this.#unlink(this.#problem);
     const { client: options, onSlot, onState } = this.#options;
     const client = new KubeClient(cluster, { ...options, ...requests });
     const scope = { namespaces: [this.ref.namespace] };
@@ -199,7 +200,7 @@ export class Member {
     this.#askAtMs = performance.now();
   }
 
-  #unlink(problem: Problem): void {
+  #unlink(problem: Problem | undefined): void {
     this.#link?.watching?.abort();
     void this.#link?.client.close();
     this.#link = undefined;

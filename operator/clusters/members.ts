@@ -15,7 +15,12 @@ export interface MembersOptions {
   /** @param zones keys of those that have to do with the member */
   readonly onState: (zones: readonly string[]) => void;
   readonly onError: (error: unknown) => void;
+  /** How often Secrets are looked at; the default suits all but tests. */
+  readonly secretMs?: number | undefined;
 }
+
+/** A changed Secret is noticed within a minute. */
+const secretMs = 30_000;
 
 interface Running {
   readonly member: Member;
@@ -93,6 +98,7 @@ export class Members {
       onState: () => onState([...wantedBy]),
       onError,
       random: Math.random,
+      secretMs: this.#options.secretMs ?? secretMs,
     });
     const running = { member, namespace, wantedBy, stopping, ended: member.run(stopping.signal) };
     this.#running.set(keyOf(namespace, ref), running);

@@ -50,6 +50,8 @@ export interface ManagerOptions {
   readonly eventClient?: KubeClient;
   /** How long a public key read from a Secret is believed; the default suits all but tests. */
   readonly keysBelievedMs?: number;
+  /** How often a kubeconfig is looked at; the default suits all but tests. */
+  readonly kubeconfigMs?: number;
 }
 
 const concurrency = 4;
@@ -79,6 +81,7 @@ export class Manager {
       onSlot: (namespace, change) => this.#memberSlotChanged(namespace, change),
       onState: (zones) => this.#memberChanged(zones),
       onError: (error) => options.onWatchError('nodeslots elsewhere', error),
+      secretMs: options.kubeconfigMs,
     });
     const keys = new KeyKeeper(
       client,

@@ -538,11 +538,11 @@ function judgeReady(
   const { zone } = view;
   if (isLeaving(zone)) return no('Ready', 'Deleted', 'the zone is deleted; its nodes drain');
   if (!isTrue(keys)) return no('Ready', keys.reason, keys.message);
+  const taken = takenNames(view, wanted);
+  if (taken.length > 0) return no('Ready', 'SlotOfAnother', `NodeSlots of another Zone: ${taken.join(', ')}`);
   if (!isTrue(directory)) return no('Ready', directory.reason, directory.message);
   const hidden = clusters.find((finding) => !isTrue(finding));
   if (hidden) return { type: 'Ready', status: 'Unknown', reason: hidden.reason, message: hidden.message };
-  const taken = takenNames(view, wanted);
-  if (taken.length > 0) return no('Ready', 'SlotOfAnother', `NodeSlots of another Zone: ${taken.join(', ')}`);
   const serving = new Set(
     slotsOf(view, zone)
       .filter(serves)

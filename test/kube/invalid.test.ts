@@ -56,6 +56,14 @@ const slot: Put = (what, spec, field, words) => ({ what, manifest: nodeSlot('new
 /** A Zone of the one region, with something of it changed. */
 const region: Put = (what, changes, field, words) => z(what, { regions: [{ name: 'eu', ...changes }] }, field, words);
 const managed: Put = (what, changes, field, words) => sp(what, { managed: { region: 'eu', ...changes } }, field, words);
+/** A Zone of two regions, with something of the second one’s cluster changed. */
+const elsewhere = (changes: object) => [
+  { name: 'eu' },
+  { name: 'west', cluster: { kubeconfigSecretRef: { name: 'west' }, ...changes } },
+];
+const outside = { externalURL: 'https://herd.example' };
+const cluster: Put = (what, changes, field, words) =>
+  z(what, { regions: elsewhere(changes), directory: outside }, field, words);
 const peer: Put = (what, changes, field, words) => z(what, { peers: [{ zone: 'na', ...changes }] }, field, words);
 
 const long = (length: number) => 'a'.repeat(length);
@@ -64,6 +72,17 @@ const labels = (count: number) => Object.fromEntries(Array.from({ length: count 
 const key = Buffer.alloc(32).toString('base64');
 const address = { url: 'http://10.0.0.1:8080', rootKey: key };
 const external = { managed: undefined, external: { identityKey: key } };
+
+const at = 'spec.regions[1].cluster';
+const secret = (name: string) => ({ kubeconfigSecretRef: { name } });
+const moved = (what: string, before: object[], after: object[]) =>
+  changed(
+    what,
+    zone('stored', { regions: before, directory: outside }),
+    zone('stored', { regions: after, directory: outside }),
+    'spec.regions[1]',
+    /a region stays in its cluster/,
+  );
 
 const lifetimes = (name: string, put: Put, field: string, most: string) => [
   put(`${name} of an hour`, { [name]: '1h' }),
@@ -204,6 +223,40 @@ const cases: Record<string, readonly Case[]> = {
       /greater than or equal to 0/,
     ),
     region('none anywhere', { rendezvous: { replicas: 0 } }, 'spec.regions', /at least one rendezvous/),
+  ],
+  'the cluster of a region': [
+    cluster('of a Secret', {}),
+    cluster('of a Secret and a namespace', { namespace: 'herd' }),
+    cluster('of no Secret', { kubeconfigSecretRef: undefined }, `${at}.kubeconfigSecretRef`, /Required value/),
+    cluster('of a Secret without a name', { kubeconfigSecretRef: {} }, `${at}.kubeconfigSecretRef.name`, /Required/),
+    cluster('of an empty name', secret(''), `${at}.kubeconfigSecretRef.name`, /at least 1 chars/),
+    cluster('of 253 characters', secret(long(253))),
+    cluster('of 254 characters', secret(long(254)), `${at}.kubeconfigSecretRef.name`, /may not be more than 253/),
+    cluster('of no name of a Secret', secret('West'), `${at}.kubeconfigSecretRef.name`, /should match/),
+    cluster('in no namespace', { namespace: '' }, `${at}.namespace`, /at least 1 chars/),
+    cluster('in a namespace of 64 characters', { namespace: long(64) }, `${at}.namespace`, /may not be more than 63/),
+    cluster('in no namespace’s name', { namespace: 'a.b' }, `${at}.namespace`, /should match/),
+    z('of a zone with a directory of its cluster', { regions: elsewhere({}) }, 'spec.directory', /externalURL/),
+    z('of a zone with the directory of another', { regions: elsewhere({}), directory: { zoneRef: 'eu' } }),
+    z(
+      'of the first region',
+      { regions: elsewhere({}).reverse(), directory: outside },
+      'spec.regions',
+      /the first region has the directory/,
+    ),
+    z('of the first region, with the directory of another zone', {
+      regions: elsewhere({}).reverse(),
+      directory: { zoneRef: 'eu' },
+    }),
+    moved('another namespace', elsewhere({}), elsewhere({ namespace: 'other' })),
+    moved('another Secret', elsewhere({}), elsewhere(secret('other'))),
+    moved('none any more', elsewhere({}), [{ name: 'eu' }, { name: 'west' }]),
+    moved('one that was not', [{ name: 'eu' }, { name: 'west' }], elsewhere({})),
+    changed(
+      'as it was, in another order',
+      zone('stored', { regions: [...elsewhere({}), { name: 'last' }], directory: outside }),
+      zone('stored', { regions: [{ name: 'eu' }, { name: 'last' }, elsewhere({})[1]], directory: outside }),
+    ),
   ],
   directory: [
     z('an own one', { directory: {} }),
