@@ -1,6 +1,7 @@
 /** Superpeer: gather → plan → apply → status. */
 import type { Superpeer } from '../api/superpeer.ts';
 import { superpeers } from '../kube/types.ts';
+import { isReceiptDue } from '../plan/receipts.ts';
 import { hostOf } from '../plan/relations.ts';
 import { planSuperpeer, type SuperpeerView } from '../plan/superpeer.ts';
 import { Applier } from './apply.ts';
@@ -36,11 +37,14 @@ async function gather({ caches, directories }: Deps, superpeer: Superpeer): Prom
   const { rootKey, directoryURL: url } = zone?.status ?? {};
   const directory = rootKey && url ? { url, rootKey } : undefined;
   const { nodes } = await directories.read(`${namespace}/${zoneRef}`, zoneRef, directory, standingOf(superpeer.status));
+  const listed = listedIn(nodes, name);
+  const asks = directory && zone && listed !== undefined && isReceiptDue(superpeer, zone, Date.now());
   return {
     superpeer,
     zone,
     host: zone && zoneNamed(caches, namespace, hostOf(zone)),
     slot: slotsOf(caches, namespace, zoneRef).find((slot) => slot.metadata.name === name),
-    listed: listedIn(nodes, name),
+    listed,
+    receipts: asks ? await directories.receipts(directory, zoneRef, name) : [],
   };
 }

@@ -1,4 +1,5 @@
 /** What a Superpeer needs: (view, now) → its slot, status. Pure. One that others run has no slot: it is admitted when somebody has approved it. */
+import type { CertifiedText } from '../../nodes/crypto/signed.ts';
 import type { SuperpeerConditionType } from '../api/conditions.ts';
 import type { NodeSlot } from '../api/slot.ts';
 import type { Superpeer, SuperpeerStatus } from '../api/superpeer.ts';
@@ -7,6 +8,7 @@ import type { Manifest } from '../kube/types.ts';
 import { readmitAnnotation, regionSelector } from '../objects/labels.ts';
 import { slotManifest } from '../objects/slot.ts';
 import type { ListedNode } from './directory-nodes.ts';
+import { takeReceipts, validShare } from './receipts.ts';
 import { askedMs, conditions, type Finding, isTrue } from './status.ts';
 import { isApproved, slotKeys } from './zone.ts';
 
@@ -19,6 +21,8 @@ export interface SuperpeerView {
   readonly slot: NodeSlot | undefined;
   /** What the zone's directory says of it: undefined when it can't be asked, 'absent' when the roster has no such node. */
   readonly listed: ListedNode | 'absent' | undefined;
+  /** What the directory says that it has carried, not verified. */
+  readonly receipts: readonly CertifiedText[];
 }
 
 export interface SuperpeerPlan {
@@ -44,9 +48,22 @@ export function planSuperpeer(view: SuperpeerView, nowMs: number): SuperpeerPlan
       observedGeneration: generation,
       conditions: conditions(findings, superpeer.status?.conditions ?? [], generation, nowMs),
       ...(identityKey ? { identityKey } : {}),
+      ...carried(view),
     },
     requeueAfterMs: isWaiting(view, findings) ? pollUnreadyMs : pollMs,
   };
+}
+
+function carried({ superpeer, zone, receipts: told }: SuperpeerView): Partial<SuperpeerStatus> {
+  const { metadata, spec, status } = superpeer;
+  const known = status?.receipts ?? [];
+  const rootKey = zone?.status?.rootKey;
+  const payment = spec.payment ?? zone?.spec.superpeerPayment;
+  const payee = { zone: spec.zoneRef, superpeer: metadata.name, payment };
+  const receipts = rootKey ? takeReceipts(known, told, { ...payee, rootKey }) : known;
+  const last = receipts.at(-1);
+  if (!last) return {};
+  return { receipts, lastValid: validShare(last), ...(last.payout !== undefined && { lastPayout: last.payout }) };
 }
 
 /** A slot tells when it has changed; nobody tells of what others run, or of what a directory says of one that is up. */

@@ -10,6 +10,7 @@ const base: SuperpeerView = {
   host: undefined,
   slot: undefined,
   listed: undefined,
+  receipts: [],
 };
 const said = (plan: SuperpeerPlan) => plan.status.conditions.map((c) => `${c.type}=${c.status} ${c.reason}`);
 
