@@ -4,7 +4,7 @@ import { type Carried, dealChannels } from '../config/dealing.ts';
 import { claimedId, type Descriptor, verifyDescriptor } from '../config/descriptor.ts';
 import type { DirectoryConfig, DirectoryZone } from '../config/node.ts';
 import type { NodeReport, NodesText } from '../config/nodes.ts';
-import { receiptPeriodMs } from '../config/receipt.ts';
+import { type Receipt, receiptPeriodMs } from '../config/receipt.ts';
 import { claimedVerdict, verifyVerdict } from '../config/verdict.ts';
 import type { KeyKind } from '../crypto/keys.ts';
 import type { CertifiedText, SignedText } from '../crypto/signed.ts';
@@ -246,16 +246,15 @@ export class Directory {
     return zone.signer.sign(nowMs, 'herd-nodes-v1', JSON.stringify(report));
   }
 
-  /** What superpeers have carried in the last periods, signed one by one. */
-  receipts(nowMs: number, zoneName: string): CertifiedText[] | undefined {
+  /** What superpeers, or one of them, have carried in the last periods, signed one by one. */
+  receipts(nowMs: number, zoneName: string, superpeer?: string): CertifiedText[] | undefined {
     const zone = this.#zones.get(zoneName);
-    return zone && this.#receipts(nowMs, zone);
+    return zone && this.#receipts(nowMs, zone, superpeer);
   }
 
-  #receipts(nowMs: number, { config, receipts, signer }: ServedZone): CertifiedText[] {
-    return receipts.all(nowMs, config.zone, config.roster, (receipt) =>
-      signer.sign(nowMs, 'herd-receipt-v1', JSON.stringify(receipt)),
-    );
+  #receipts(nowMs: number, { config, receipts, signer }: ServedZone, superpeer?: string): CertifiedText[] {
+    const sign = (receipt: Receipt) => signer.sign(nowMs, 'herd-receipt-v1', JSON.stringify(receipt));
+    return receipts.all(nowMs, config.zone, config.roster, sign, superpeer);
   }
 
   /**

@@ -3,7 +3,7 @@ import { signedDescriptor } from '../config/descriptor.ts';
 import { type DirectoryConfig, directoryConfig } from '../config/node.ts';
 import { main, readConfig, readConfigFile, serveProbes, untilSignalled } from '../host/daemon.ts';
 import { repeat } from '../host/directory-client.ts';
-import { readJson, reply, serveHttp } from '../host/http.ts';
+import { type Route, readJson, reply, serveHttp } from '../host/http.ts';
 import { log } from '../host/log.ts';
 import { expelledGauge, signingKeysGauge } from '../host/metrics.ts';
 import { Directory, type Registration } from './directory.ts';
@@ -108,14 +108,16 @@ await main(async () => {
         reply(response, signed ? 200 : 404, signed ?? { error: 'zone not served here' });
       },
     },
-    {
-      method: 'GET',
-      path: '/v1/zones/:zone/receipts',
-      handler: (_request, response, [zone]) => {
-        const receipts = directory.receipts(Date.now(), zone!);
-        reply(response, receipts ? 200 : 404, receipts ? { receipts } : { error: 'zone not served here' });
-      },
-    },
+    ...['/v1/zones/:zone/receipts', '/v1/zones/:zone/receipts/:superpeer'].map(
+      (path): Route => ({
+        method: 'GET',
+        path,
+        handler: (_request, response, [zone, superpeer]) => {
+          const receipts = directory.receipts(Date.now(), zone!, superpeer);
+          reply(response, receipts ? 200 : 404, receipts ? { receipts } : { error: 'zone not served here' });
+        },
+      }),
+    ),
     {
       method: 'POST',
       path: '/v1/zones/:zone/nodes',

@@ -21,6 +21,11 @@ interface Sum {
   expelled: boolean;
 }
 
+interface SignedReceipt {
+  readonly superpeer: string;
+  readonly signed: CertifiedText;
+}
+
 interface FromMix {
   boot: number;
   /** Of that process. BOUNDED: as the report. */
@@ -34,7 +39,7 @@ export class Receipts {
   /** By start: what each mix has reported. BOUNDED: OPEN_MAX, and by the mixes of the roster. */
   readonly #open = new Map<number, Map<string, FromMix>>();
   /** The newest last. BOUNDED: PERIODS_MAX and RECEIPTS_MAX. */
-  #signed: { readonly from: number; readonly receipts: readonly CertifiedText[] }[] = [];
+  #signed: { readonly from: number; readonly receipts: readonly SignedReceipt[] }[] = [];
   #heardFirstMs: number | undefined;
 
   constructor(periodMs: number) {
@@ -62,12 +67,13 @@ export class Receipts {
     }
   }
 
-  /** All that there are, after those that are due have been signed for the superpeers of the roster. */
+  /** All that there are, or those of one superpeer, after those that are due have been signed for the superpeers of the roster. */
   all(
     nowMs: number,
     zone: string,
     roster: readonly RosterEntry[],
     sign: (receipt: Receipt) => CertifiedText,
+    of?: string,
   ): CertifiedText[] {
     const settled = nowMs - SETTLE_MS;
     for (const [from, mixes] of [...this.#open].sort(([a], [b]) => a - b)) {
@@ -83,13 +89,16 @@ export class Receipts {
         const sum = entry.role === 'superpeer' ? sums.get(entry.id) : undefined;
         if (entry.role !== 'superpeer' || !sum || sum.expected === 0) return [];
         const { id: superpeer, identityKey, channels } = entry;
-        return [sign({ zone, superpeer, identityKey, from, until, channels, ...sum, issuedAt: nowMs })];
+        const receipt = { zone, superpeer, identityKey, from, until, channels, ...sum, issuedAt: nowMs };
+        return [{ superpeer, signed: sign(receipt) }];
       });
       this.#open.delete(from);
       this.#signed.push({ from, receipts });
     }
     while (this.#signed.length > PERIODS_MAX || this.#count > RECEIPTS_MAX) this.#signed.shift();
-    return this.#signed.flatMap(({ receipts }) => receipts);
+    return this.#signed.flatMap(({ receipts }) =>
+      receipts.flatMap(({ superpeer, signed }) => (of === undefined || of === superpeer ? [signed] : [])),
+    );
   }
 
   get #count(): number {

@@ -185,6 +185,26 @@ export const nodeResources = () =>
     .prefault({});
 export type NodeResources = z.infer<ReturnType<typeof nodeResources>>;
 
+/** What a superpeer earns; an amount that a float could not hold is none that is computed with floats. */
+export const payment = (description: string) =>
+  z
+    .object({
+      amount: z
+        .string()
+        .max(19)
+        .regex(/^[0-9]{1,9}(\.[0-9]{1,9})?$/)
+        .meta({ description: 'A decimal number, such as 0.002.' }),
+      currency: z
+        .string()
+        .max(5)
+        .regex(/^[A-Z]{3,5}$/)
+        .meta({ description: 'As in ISO 4217, such as EUR.' }),
+      per: z.enum(['channel-hour']).default('channel-hour').meta({ description: '180000 rounds.' }),
+    })
+    .optional()
+    .meta({ description });
+export type Payment = NonNullable<z.infer<ReturnType<typeof payment>>>;
+
 export const dateTime = () => z.string().max(32).meta({ format: 'date-time' });
 
 /** What a status tells of keys that change: never of their bytes. */

@@ -16,6 +16,7 @@ import {
   type ObjectMeta,
   type Parsed,
   parseResource,
+  payment,
   placement,
   publicKey,
   regionName,
@@ -155,6 +156,10 @@ export const ZoneSpec = z.object({
     }),
   epochSeconds: epochSeconds().meta({ description: 'How long a consensus of the own directory lasts.' }),
   drainDeadlineSeconds: drainDeadlineSeconds(),
+  receiptSeconds: z.int().min(60).max(604800).default(86400).meta({
+    description: 'How long a period is for which superpeers get receipts. The default is the day in UTC.',
+  }),
+  superpeerPayment: payment('What the zone’s superpeers earn, if they do not say otherwise.'),
   keyLifetimes: z
     .object({
       ...nodeKeyLifetimes,

@@ -1,6 +1,7 @@
 /** Superpeer: gather → plan → apply → status. */
 import type { Superpeer } from '../api/superpeer.ts';
 import { superpeers } from '../kube/types.ts';
+import { isReceiptDue } from '../plan/receipts.ts';
 import { hostOf } from '../plan/relations.ts';
 import { planSuperpeer, type SuperpeerView } from '../plan/superpeer.ts';
 import { Applier } from './apply.ts';
@@ -49,12 +50,15 @@ async function gather({ caches, members: all, directories }: Deps, superpeer: Su
   const members = named ? all.viewOf(named) : [];
   const slots = [...slotsOf(caches, namespace, zoneRef), ...members.flatMap((member) => member.slots ?? [])];
   const { nodes } = await directories.read(`${namespace}/${zoneRef}`, zoneRef, directory, standingOf(superpeer.status));
+  const listed = listedIn(nodes, name);
+  const asks = directory && zone && listed !== undefined && isReceiptDue(superpeer, zone, Date.now());
   return {
     superpeer,
     zone,
     host: zone && zoneNamed(caches, namespace, hostOf(zone)),
     slot: slots.find((slot) => slot.metadata.name === name),
     members,
-    listed: listedIn(nodes, name),
+    listed,
+    receipts: asks ? await directories.receipts(directory, zoneRef, name) : [],
   };
 }

@@ -47,6 +47,7 @@ export interface ServedZone {
     readonly attachmentsPerClient: number;
     readonly assignment: 'augment' | 'ranking' | 'random' | 'paper';
     readonly directClients: number;
+    readonly receiptSeconds: number;
   };
   readonly roster: readonly RosterEntry[];
   readonly peers: readonly { readonly zone: string; readonly url: string; readonly rootKey: string }[];

@@ -1,4 +1,5 @@
 /** What a Superpeer needs: (view, now) → its slot, status. Pure. One that others run has no slot: it is admitted when somebody has approved it. */
+import type { CertifiedText } from '../../nodes/crypto/signed.ts';
 import type { SuperpeerConditionType } from '../api/conditions.ts';
 import type { Superpeer, SuperpeerStatus } from '../api/superpeer.ts';
 import type { Zone } from '../api/zone.ts';
@@ -7,6 +8,7 @@ import { readmitAnnotation, regionSelector } from '../objects/labels.ts';
 import { memberSlotManifest, type SlotWish, slotManifest } from '../objects/slot.ts';
 import type { ListedNode } from './directory-nodes.ts';
 import { isSameMember, type MemberView, mayBeMade, memberId, memberOfRegion, type PlacedSlot } from './members.ts';
+import { takeReceipts, validShare } from './receipts.ts';
 import { askedMs, conditions, type Finding, isTrue } from './status.ts';
 import { isApproved, type Removal, slotTerms } from './zone.ts';
 
@@ -22,6 +24,8 @@ export interface SuperpeerView {
   readonly members: readonly MemberView[];
   /** What the zone's directory says of it: undefined when it can't be asked, 'absent' when the roster has no such node. */
   readonly listed: ListedNode | 'absent' | undefined;
+  /** What the directory says that it has carried, not verified. */
+  readonly receipts: readonly CertifiedText[];
 }
 
 export interface SuperpeerPlan {
@@ -50,9 +54,22 @@ export function planSuperpeer(view: SuperpeerView, nowMs: number): SuperpeerPlan
       observedGeneration: generation,
       conditions: conditions(findings, superpeer.status?.conditions ?? [], generation, nowMs),
       ...(identityKey ? { identityKey } : {}),
+      ...carried(view),
     },
     requeueAfterMs: isWaiting(view, findings) ? pollUnreadyMs : pollMs,
   };
+}
+
+function carried({ superpeer, zone, receipts: told }: SuperpeerView): Partial<SuperpeerStatus> {
+  const { metadata, spec, status } = superpeer;
+  const known = status?.receipts ?? [];
+  const rootKey = zone?.status?.rootKey;
+  const payment = spec.payment ?? zone?.spec.superpeerPayment;
+  const payee = { zone: spec.zoneRef, superpeer: metadata.name, payment };
+  const receipts = rootKey ? takeReceipts(known, told, { ...payee, rootKey }) : known;
+  const last = receipts.at(-1);
+  if (!last) return {};
+  return { receipts, lastValid: validShare(last), ...(last.payout !== undefined && { lastPayout: last.payout }) };
 }
 
 /** A slot tells when it has changed; nobody tells of what others run, or of what a directory says of one that is up. */

@@ -349,7 +349,7 @@ function servedBy({ zone, zones }: ZoneView): Zone[] {
 
 function servedZone(view: ZoneView, zone: Zone): ServedZone {
   const { provider, jurisdiction, profile, clientsPerChannel, chaff } = zone.spec;
-  const { attachmentsPerClient, assignment, directClients } = zone.spec;
+  const { attachmentsPerClient, assignment, directClients, receiptSeconds } = zone.spec;
   const { cellsPerTick, cellsPerTickMax } = chaff;
   return {
     zone: zone.metadata.name,
@@ -363,6 +363,7 @@ function servedZone(view: ZoneView, zone: Zone): ServedZone {
       attachmentsPerClient,
       assignment,
       directClients,
+      receiptSeconds,
     },
     roster: numbered(view, zone, [
       ...[...slotsOf(view, zone).flatMap((slot) => enrolled(view, slot)), ...unseen(view, zone)].sort((a, b) =>

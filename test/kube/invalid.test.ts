@@ -93,6 +93,25 @@ const lifetimes = (name: string, put: Put, field: string, most: string) => [
   put(`${name} of a week`, { [name]: '7d' }, field, /should match/),
   put(`${name} of a long text`, { [name]: `1${'0'.repeat(16)}h` }, field, /may not be more than 16/),
 ];
+const payments = (name: string, put: Put) => {
+  const field = `spec.${name}`;
+  const paid = (what: string, change: object, of?: string, words?: RegExp) =>
+    put(what, { [name]: { amount: '1', currency: 'EUR', ...change } }, of && `${field}.${of}`, words);
+  return [
+    paid('a small amount', { amount: '0.000000001', per: 'channel-hour' }),
+    paid('the highest amount', { amount: '999999999.999999999', currency: 'USDTX' }),
+    paid('ten decimals', { amount: '1.0000000001' }, 'amount', /should match/),
+    paid('a negative amount', { amount: '-1' }, 'amount', /should match/),
+    paid('an exponent', { amount: '1e3' }, 'amount', /should match/),
+    paid('a long amount', { amount: `1${'0'.repeat(19)}` }, 'amount', /may not be more than 19/),
+    paid('an amount that is a number', { amount: 1 }, 'amount', /must be of type string/),
+    paid('no amount', { amount: undefined }, 'amount', /Required value/),
+    paid('a currency’s sign', { currency: '€' }, 'currency', /should match/),
+    paid('a long currency', { currency: 'DOLLAR' }, 'currency', /may not be more than 5/),
+    paid('no currency', { currency: undefined }, 'currency', /Required value/),
+    paid('per call', { per: 'call' }, 'per', /supported values: "channel-hour"/),
+  ];
+};
 const zoneLifetime: Put = (what, lifetime, field, words) => z(what, { keyLifetimes: lifetime }, field, words);
 const slotLifetime: Put = (what, lifetime, field, words) => slot(what, { keys: lifetime }, field, words);
 
@@ -319,6 +338,13 @@ const cases: Record<string, readonly Case[]> = {
       /at least cellsPerTick/,
     ),
   ],
+  receiptSeconds: [
+    z('a week', { receiptSeconds: 604800 }),
+    z('more than a week', { receiptSeconds: 604801 }, 'spec.receiptSeconds', /less than or equal to 604800/),
+    z('less than a minute', { receiptSeconds: 59 }, 'spec.receiptSeconds', /greater than or equal to 60/),
+  ],
+  superpeerPayment: payments('superpeerPayment', z),
+  'payment of a Superpeer': payments('payment', sp),
   epochSeconds: [
     z('a day', { epochSeconds: 86400 }),
     z('more than a day', { epochSeconds: 86401 }, 'spec.epochSeconds', /less than or equal to 86400/),

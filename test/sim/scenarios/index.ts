@@ -29,6 +29,7 @@ import { observer } from './observer.ts';
 import { overload } from './overload.ts';
 import { presence, presenceLong } from './presence.ts';
 import { quality, qualityAll, qualityMoves } from './quality.ts';
+import { receipts } from './receipts.ts';
 import { rendezvousDeath } from './rendezvous-death.ts';
 import { replaying } from './replaying.ts';
 import { ringing, ringingMany, ringingThree } from './ringing.ts';
@@ -87,6 +88,7 @@ export const SCENARIOS: readonly Scenario[] = [
   drain,
   drainRendezvous,
   dealing,
+  receipts,
   ...unseen,
   directoryDown,
   directoryDownLong,

@@ -11,6 +11,7 @@ const base: SuperpeerView = {
   slot: undefined,
   members: [],
   listed: undefined,
+  receipts: [],
 };
 const said = (plan: SuperpeerPlan) => plan.status.conditions.map((c) => `${c.type}=${c.status} ${c.reason}`);
 
