@@ -1,6 +1,7 @@
 import { lists, type ScheduledKey, type View } from '../config/consensus.ts';
 import type { ZoneDemand } from '../config/descriptor.ts';
 import { type RoundsReport, receiptPeriodMs } from '../config/receipt.ts';
+import { UNSERVICEABLE } from '../config/verdict.ts';
 import type { DropCounters } from '../core/drop.ts';
 import { draw, drawFraction, type Entropy, type Machine } from '../core/machine.ts';
 import type { PacketRing } from '../core/ring.ts';
@@ -55,6 +56,7 @@ import { Auditor, type BadRound, type Guilt, Jury, type Verdict } from './audit.
 import { Attachment, Channel, CLIENT_SILENCE_US } from './channel.ts';
 import { Rounds } from './rounds.ts';
 import { type Circuit, Session } from './session.ts';
+import { type Carried, Service } from './watch.ts';
 
 /**
  * An entry mix: takes its channels' rounds from the superpeers, cancels the clients' keystreams, passes the speaker's
@@ -114,14 +116,18 @@ interface ChannelEntry {
   link: Link<MixPeer> | undefined;
   readonly auditor: Auditor<Attachment>;
   readonly jury: Jury;
+  readonly service: Service;
 }
 
-/** A superpeer that is not to be trusted, for the directory to know. */
+/** What it is guilty of; or nothing but that it carries too little (watch.ts). */
+export type ExpelReason = Guilt | typeof UNSERVICEABLE;
+
+/** A superpeer that is not to be used any more, for the directory to know. */
 export interface MixEvent {
   readonly kind: 'expelled';
   /** Its id in the consensus. */
   readonly superpeer: string;
-  readonly reason: Guilt;
+  readonly reason: ExpelReason;
 }
 
 interface PendingAttach {
@@ -262,6 +268,7 @@ export class Mix implements Machine {
         link: undefined,
         auditor: new Auditor<Attachment>(this.#geometry),
         jury: new Jury(),
+        service: new Service(),
       };
       if (this.#expelled.has(superpeer.id)) this.#abandon(entry);
       this.#channels.set(id, entry);
@@ -857,12 +864,15 @@ export class Mix implements Machine {
     if (jury.mark(now, id, attached)) this.#expel(superpeer, 'marks');
   }
 
-  #expel(superpeer: string, reason: Guilt): void {
+  #expel(superpeer: string, reason: ExpelReason): void {
     if (this.#expelled.has(superpeer)) return;
     this.#expelled.add(superpeer);
     this.#events.push({ kind: 'expelled', superpeer, reason });
-    this.#audits.guilty += 1;
-    this.#rounds.expel(superpeer);
+    // Who loses too much is paid for what it has carried.
+    if (reason !== UNSERVICEABLE) {
+      this.#audits.guilty += 1;
+      this.#rounds.expel(superpeer);
+    }
     for (const entry of this.#channels.values()) if (entry.superpeer === superpeer) this.#abandon(entry);
   }
 
@@ -900,15 +910,18 @@ export class Mix implements Machine {
       const { channel } = entry;
       const taken = channel.attachments.filter((attachment) => attachment !== undefined);
       const mostWell = taken.filter((attachment) => well.has(attachment)).length * 2 > taken.length;
+      const carried: Carried[] = [];
       for (const attachment of taken) {
         const { session, presence } = attachment;
         const otherWell = session.attachments.some((other) => other !== attachment && other && well.has(other));
         attachment.poor = otherWell && presence.isPoor;
         const place = session.place(attachment);
         if (place && session.party.hold.kind !== 'holding') place.hears = !attachment.poor;
+        if (otherWell && presence.carried) carried.push(presence.carried);
         if (presence.close(channel.rounds, otherWell, mostWell)) this.#mark(now, entry, session);
       }
       channel.rounds = 0;
+      if (!channel.isAbandoned && entry.service.close(carried)) this.#expel(entry.superpeer, UNSERVICEABLE);
     }
   }
 

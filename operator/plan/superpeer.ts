@@ -1,4 +1,5 @@
 /** What a Superpeer needs: (view, now) → its slot, status. Pure. One that others run has no slot: it is admitted when somebody has approved it. */
+import { UNSERVICEABLE } from '../../nodes/config/verdict.ts';
 import type { CertifiedText } from '../../nodes/crypto/signed.ts';
 import type { SuperpeerConditionType } from '../api/conditions.ts';
 import type { Superpeer, SuperpeerStatus } from '../api/superpeer.ts';
@@ -153,8 +154,11 @@ function judgeRegistered({ listed }: SuperpeerView): SuperpeerFinding {
 
 /** A verdict stands until somebody forgives it: what the directory knows of it goes when the roster no longer has the superpeer. */
 function judgeTrusted({ superpeer, listed }: SuperpeerView): SuperpeerFinding {
-  if (listed !== undefined && listed !== 'absent' && listed.expelled !== undefined)
-    return no('Trusted', 'Expelled', `a mix of the zone has found the superpeer out: ${listed.expelled}`);
+  const verdict = listed === undefined || listed === 'absent' ? undefined : listed.expelled;
+  if (verdict === UNSERVICEABLE)
+    return no('Trusted', 'Unserviceable', 'too few of its clients’ packets come through the superpeer');
+  if (verdict !== undefined)
+    return no('Trusted', 'Expelled', `a mix of the zone has found the superpeer out: ${verdict}`);
   const before = superpeer.status?.conditions.find(({ type }) => type === 'Trusted');
   const forgivenMs = askedMs(superpeer.metadata.annotations?.[readmitAnnotation]);
   if (before?.status === 'False' && forgivenMs <= Date.parse(before.lastTransitionTime))

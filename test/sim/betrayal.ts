@@ -107,7 +107,7 @@ export function betray(seed: string, check: Checker, deed: Deed, calling: boolea
 }
 
 /** The superpeer in `eu` that has the most clients. */
-function busiest(network: Network): SimNode<ReturnType<Network['superpeer']>['machine']> {
+export function busiest(network: Network): SimNode<ReturnType<Network['superpeer']>['machine']> {
   const all = [...network.nodes.keys()]
     .filter((id) => id.startsWith('eu-superpeer-'))
     .map((_, at) => network.superpeer('eu', at + 1));

@@ -12,14 +12,14 @@ import { disorder } from './disorder.ts';
 import { distinguish, distinguishAll } from './distinguish.ts';
 import { drain } from './drain.ts';
 import { drainRendezvous } from './drain-rendezvous.ts';
-import { dropping, droppingSome } from './dropping.ts';
+import { dropping, droppingLong, droppingSome } from './dropping.ts';
 import { endings } from './endings.ts';
 import { entropy, entropyLong } from './entropy.ts';
 import { flood } from './flood.ts';
 import { foreignZone } from './foreign-zone.ts';
 import { glare, glareLong } from './glare.ts';
 import { hiccup } from './hiccup.ts';
-import { innocent, innocentAll } from './innocent.ts';
+import { innocent, innocentAll, innocentLines } from './innocent.ts';
 import { jamming } from './jamming.ts';
 import { loss } from './loss.ts';
 import { meshrates } from './meshrates.ts';
@@ -70,10 +70,12 @@ export const SCENARIOS: readonly Scenario[] = [
   tamperingAll,
   dropping,
   droppingSome,
+  droppingLong,
   replaying,
   jamming,
   innocent,
   innocentAll,
+  innocentLines,
   distinguish,
   distinguishAll,
   entropy,

@@ -212,6 +212,7 @@ const base: SuperpeerView = {
   superpeer: superpeer('eu-sp', 'eu', { managed: { region: 'west' } }),
   zone: eu(),
   host: undefined,
+  receipts: [],
   slot: undefined,
   members: [member({ slots: [] })],
   listed: { registered: true, draining: false, empty: undefined, expelled: undefined },

@@ -135,6 +135,7 @@ test('the status has the receipts and the last payout, at the superpeer’s rate
         zone: eu(payment),
         host: undefined,
         slot: undefined,
+        members: [],
         listed: undefined,
         receipts: [signed(0)],
       },
@@ -147,7 +148,7 @@ test('the status has the receipts and the last payout, at the superpeer’s rate
   assert.equal(plan({ payment: euros }, dollars).lastPayout, '0.0288 EUR');
   const sp = superpeer('eu-sp', 'eu');
   const known = { ...sp, status: { ...sp.status!, receipts: plan({}, dollars).receipts! } };
-  const without = { zone: undefined, host: undefined, slot: undefined, listed: undefined, receipts: [] };
+  const without = { zone: undefined, host: undefined, slot: undefined, members: [], listed: undefined, receipts: [] };
   assert.deepEqual(
     planSuperpeer({ superpeer: known, ...without }, laterMs).status.receipts?.map(({ from }) => from),
     [timeOf(startMs)],

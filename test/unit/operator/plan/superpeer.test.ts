@@ -38,6 +38,10 @@ test('a superpeer is Ready when its slot is Active and the directory lists it', 
       { slot: slot('eu-sp', 'superpeer'), listed: { ...listed, registered: false, expelled: 'tampering' } },
       'Ready=False Expelled',
     ],
+    [
+      { slot: slot('eu-sp', 'superpeer'), listed: { ...listed, registered: false, expelled: 'unserviceable' } },
+      'Ready=False Unserviceable',
+    ],
     [{ slot: slot('eu-sp', 'superpeer'), listed }, 'Ready=True Ready'],
   ];
   for (const [rest, expected] of rows) assert.equal(said(planSuperpeer({ ...base, ...rest }, laterMs))[0], expected);
