@@ -42,7 +42,7 @@ await main(async () => {
   const signal = untilSignalled();
   const stats = new Stats();
   let state: Extract<SessionEvent, { kind: 'state' }> = { kind: 'state', attached: false, call: 'idle' };
-  await serveProbes(config.metrics.port, config, stats, () => state.attached);
+  await serveProbes(config.metrics.port, config, { stats, port: config.listen.port }, () => state.attached);
   const first = await firstView(config, ({ own }) => own.channels.length > 0 || own.params.directClients > 0);
   const worker = startPlane(new URL('./plane.ts', import.meta.url), config, { seed, keys: NO_KEYS }, first, stats);
   wipe(seed);
@@ -50,7 +50,7 @@ await main(async () => {
   const fallback = new Fallback(
     {
       planePort: config.listen.port,
-      view: newest,
+      view: () => newest().view,
       attached: () => state.attached,
       route: (routes) => worker.postMessage({ kind: 'route', routes }),
       changed: (transport) => log('warn', 'the way to the superpeers has changed', { transport }),
