@@ -1,5 +1,6 @@
 /** Who exports metrics, and which: the registries as the daemons make them, for the table in docs/ and for tests. */
 import type { Registry } from 'prom-client';
+import { type ProbeMetrics, probeMetrics } from '../nodes/client/probe.ts';
 import type { NodeKeys } from '../nodes/crypto/keys.ts';
 import type { VerifiedView } from '../nodes/host/directory-client.ts';
 import {
@@ -20,12 +21,13 @@ export interface Sources {
   readonly served: () => readonly ServedZoneNumbers[];
 }
 
-export const relays = ['mix', 'rendezvous', 'superpeer'] as const;
+const relays = ['mix', 'rendezvous', 'superpeer'] as const;
 
 export interface Exporters {
   /** By role; the operator's is beside them. */
   readonly registries: ReadonlyMap<string, Registry>;
   readonly operator: Metrics;
+  readonly probe: ProbeMetrics;
 }
 
 export function exporters({ view, tag, keys, served }: Sources): Exporters {
@@ -39,9 +41,12 @@ export function exporters({ view, tag, keys, served }: Sources): Exporters {
   const directory = nodeRegistry('directory', 'eu', undefined);
   directoryMetrics(directory, () => 0, served);
   registries.set('directory', directory);
+  const client = nodeRegistry('client', 'eu', { stats: new Stats(), socketDrops: () => 0 });
+  const probe = probeMetrics(client);
+  registries.set('client', client);
   const operator = createMetrics();
   registries.set('operator', operator.registry);
-  return { registries, operator };
+  return { registries, operator, probe };
 }
 
 export interface MetricLine {

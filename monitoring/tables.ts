@@ -1,5 +1,5 @@
 /** docs/metrics.md, of what the code says of each metric. */
-import { metricLines, relays } from './exporters.ts';
+import { metricLines } from './exporters.ts';
 
 const intro = `<!-- Made from the code by \`npm run monitoring\`. -->
 
@@ -20,22 +20,20 @@ What is not told, and why:
   wait, so a node that stalls tells that there were calls; neither whose nor how many.
 - \`herd_node_places_taken\` changes when clients come and go, which whoever sees the node's wire knows too.
 
+A client tells of probe calls when its configuration has \`probe: {contact, everySeconds, callSeconds}\`: it calls that contact, another
+client, as often, and nobody else should talk over either.
+
 Scrape every 30 s or less often: what is finer says more of when something happened than anybody has to know.
 `;
 
 export function metricsTable(): string {
-  const who = (by: readonly string[]) => {
-    const isRelays = relays.every((role) => by.includes(role));
-    if (isRelays && by.includes('operator')) return 'all';
-    return isRelays
-      ? ['mix, rendezvous, superpeer', ...by.filter((role) => !relays.some((relay) => relay === role))].join(', ')
-      : by.join(', ');
-  };
-  const rows = metricLines().map(({ name, type, labels, by, help }) => [
+  const lines = metricLines();
+  const all = Math.max(...lines.map(({ by }) => by.length));
+  const rows = lines.map(({ name, type, labels, by, help }) => [
     `\`${name}\``,
     type,
     labels.map((label) => `\`${label}\``).join(', '),
-    who(by),
+    by.length === all ? 'all' : by.join(', '),
     help,
   ]);
   return `${intro}\n${markdownTable(['metric', 'type', 'labels', 'of', 'what'], rows)}`;

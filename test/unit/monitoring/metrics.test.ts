@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Exporters, exporters, metricLines } from '../../../monitoring/exporters.ts';
+import { observe } from '../../../nodes/client/probe.ts';
 import type { Consensus } from '../../../nodes/config/consensus.ts';
 import { DROP_REASONS } from '../../../nodes/core/drop.ts';
 import { controllers } from '../../../operator/controllers/manager.ts';
@@ -15,7 +16,7 @@ import { promtool, withoutPromtool } from './promtool.ts';
  * as a number or by what bounds it; none is a client, a circuit, a call, an address or a node.
  */
 const LABELS: Readonly<Record<string, number>> = {
-  role: 5, // mix, rendezvous, superpeer, directory, probe
+  role: 5, // mix, rendezvous, superpeer, directory, client
   zone: 3, // zones
   peer_zone: 3, // zones
   reason: DROP_REASONS.length, // of drops, findings, drains and conditions
@@ -23,7 +24,7 @@ const LABELS: Readonly<Record<string, number>> = {
   kind: 5, // of keys; of the collector's runs
   version: 1,
   controller: controllers.length,
-  result: 2,
+  result: 3, // success, error, failure
   resource: 9, // that the operator watches
   by: 2, // list, watch
   verb: 8,
@@ -43,6 +44,8 @@ const consensus = {
   channels: [],
   meshRates: [],
 } as unknown as Consensus;
+
+const FRAMES = { expected: 100, received: 99, late: 0 };
 
 /** All daemons, after everything that they count has happened. */
 async function busy(): Promise<Exporters> {
@@ -75,6 +78,9 @@ async function busy(): Promise<Exporters> {
     slots: [slot('eu-a', 'mix', { keys: [made], drainReason: 'Cordoned' }), slot('na-b', 'rendezvous')],
     superpeers: [superpeer('s', 'eu')],
   });
+  const report = { seconds: [], oneWayMsMedian: 80, playoutDelayMs: 60, lossRatio: 0.01, frames: FRAMES };
+  observe(all.probe, 'na', { kind: 'recorded', setupMs: 700, voice: Buffer.alloc(0), report }, 1_000);
+  observe(all.probe, 'na', undefined, 1_000);
   // The collector's runs are counted from when one has been.
   for (
     let turn = 0;
