@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { zoneParams } from './consensus.ts';
+import { parseContact } from './contact.ts';
 import { keyText } from './key-text.ts';
 
 /**
@@ -26,6 +27,17 @@ export const relayConfig = z.object({
 });
 export type RelayConfig = z.infer<typeof relayConfig>;
 
+/** A client that nobody talks over: it calls that contact at intervals, and its metrics tell how the calls went. */
+const probe = z.object({
+  contact: z
+    .string()
+    .max(256)
+    .refine((text) => !('refused' in parseContact(text)), 'must be a contact, herd:ZONE:KEY:CHECKSUM'),
+  everySeconds: z.int().min(10).max(3600),
+  callSeconds: z.int().min(1).max(60),
+});
+export type ProbeConfig = z.infer<typeof probe>;
+
 export const clientConfig = z.object({
   role: z.literal('client'),
   id: name,
@@ -34,6 +46,7 @@ export const clientConfig = z.object({
   listen,
   metrics: listen,
   control: listen,
+  probe: probe.optional(),
 });
 export type ClientConfig = z.infer<typeof clientConfig>;
 

@@ -5,7 +5,7 @@ import { main, readConfig, readConfigFile, serveProbes, untilSignalled } from '.
 import { repeat } from '../host/directory-client.ts';
 import { type Route, readJson, reply, serveHttp } from '../host/http.ts';
 import { log } from '../host/log.ts';
-import { expelledGauge, signingKeysGauge } from '../host/metrics.ts';
+import { directoryMetrics, type ServedZoneNumbers } from '../host/metrics.ts';
 import { Directory, type Registration } from './directory.ts';
 import { Peers } from './peers.ts';
 import { Signers } from './signers.ts';
@@ -69,6 +69,14 @@ function followKeys(signal: AbortSignal, signers: Signers): void {
       return RELOAD_INTERVAL_MS;
     },
   );
+}
+
+function numbersOf(nowMs: number, directory: Directory, signers: Signers): ServedZoneNumbers[] {
+  const signing = new Map(signers.numbers(nowMs));
+  return directory.zones().map(({ zone, peers }) => {
+    const { registered, roster } = directory.registered(nowMs, zone);
+    return { zone, signingKey: signing.get(zone)!, roster, registered, peers: peers.length };
+  });
 }
 
 await main(async () => {
@@ -140,8 +148,11 @@ await main(async () => {
   ]);
   const labels = { role: 'directory', zone: config.zones[0]!.zone };
   const registry = await serveProbes(config.metrics.port, labels, undefined, () => true);
-  expelledGauge(registry, () => directory.expelled());
-  signingKeysGauge(registry, () => signers.numbers(Date.now()));
+  directoryMetrics(
+    registry,
+    () => directory.expelled(),
+    () => numbersOf(Date.now(), directory, signers),
+  );
   const peers = new Peers(directory);
   peers.follow(config.zones);
   followConfig(signal, text, directory, signers, peers);

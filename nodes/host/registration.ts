@@ -22,6 +22,8 @@ const LOOK_INTERVAL_MS = 250;
 type Draining = Pick<Descriptor, 'draining' | 'empty'>;
 
 export class Registration {
+  /** The node's name. */
+  readonly tag: string;
   /** What the plane has counted last. */
   demand: readonly ZoneDemand[] | undefined;
   rounds: readonly RoundsReport[] | undefined;
@@ -32,7 +34,6 @@ export class Registration {
   readonly #identity: Identity;
   readonly #isEmpty: () => boolean;
   readonly #boot = randomBytes(4).readUInt32BE();
-  readonly #tag: string;
   #isEnding = false;
 
   constructor(
@@ -47,12 +48,12 @@ export class Registration {
     this.#identity = identity;
     this.keys = keys;
     this.#isEmpty = isEmpty;
-    this.#tag = nodeTag(config.zone, identity.publicKey);
+    this.tag = nodeTag(config.zone, identity.publicKey);
   }
 
   /** This process as the consensus has it. */
   listedIn(view: View): ConsensusNode | undefined {
-    return view.own.nodes.find(({ tag, boot }) => tag === this.#tag && boot === this.#boot);
+    return view.own.nodes.find(({ tag, boot }) => tag === this.tag && boot === this.#boot);
   }
 
   /** The process is to end. */

@@ -3,7 +3,7 @@ import type { ZoneDemand } from '../config/descriptor.ts';
 import { type RoundsReport, receiptPeriodMs } from '../config/receipt.ts';
 import { UNSERVICEABLE } from '../config/verdict.ts';
 import type { DropCounters } from '../core/drop.ts';
-import { draw, drawFraction, type Entropy, type Machine } from '../core/machine.ts';
+import { draw, drawFraction, type Entropy, type Machine, type Rate } from '../core/machine.ts';
 import type { PacketRing } from '../core/ring.ts';
 import { MILLISECOND_US, type Micros, SECOND_US } from '../core/units.ts';
 import { AEAD_TAG_BYTES } from '../crypto/aead.ts';
@@ -30,6 +30,7 @@ import {
   HEARD_MISSED_SHIFT,
   HEARD_WINDOW,
   LEFT_CHANNEL_US,
+  LINK_OVERHEAD_BYTES,
   MANIFEST_PRESENT,
   MANIFEST_SEQUENCE_MASK,
   MESH_COMMAND,
@@ -319,6 +320,15 @@ export class Mix implements Machine {
       if (link && this.#links.isUp(link)) up += 1;
     }
     return { up, all };
+  }
+
+  /** The mesh's cells, and a frame for each channel and each client without a superpeer. */
+  rate(): Rate {
+    const { datagrams, bytes } = this.#mesh.rate();
+    let frames = this.#direct.size;
+    for (const { channel, link, primary } of this.#channels.values())
+      if (link && this.#links.isUp(link) && (primary || !channel.isEmpty)) frames += 1;
+    return { datagrams: datagrams + frames, bytes: bytes + frames * (this.#geometry.down + LINK_OVERHEAD_BYTES) };
   }
 
   /** Places taken on all channels. */

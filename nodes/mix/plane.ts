@@ -9,6 +9,7 @@ await servePlane<Mix>({
   create: (options) => new Mix(options),
   update: (mix, now, view) => mix.update(now, view),
   rekey: (mix, keys) => mix.rekey(keys),
+  rate: (mix) => mix.rate(),
   gauges: (mix, stats) => {
     const mesh = mix.meshLinks();
     const channels = mix.channelsUp();

@@ -1,6 +1,6 @@
 import type { ConsensusNode, View } from '../config/consensus.ts';
 import type { DropCounters } from '../core/drop.ts';
-import { draw, type Entropy, type Machine } from '../core/machine.ts';
+import { draw, type Entropy, type Machine, type Rate } from '../core/machine.ts';
 import { CellQueue } from '../core/queue.ts';
 import { type PacketRing, xorWords } from '../core/ring.ts';
 import type { Micros } from '../core/units.ts';
@@ -18,6 +18,7 @@ import {
   GEOMETRY,
   type Geometry,
   LEFT_CHANNEL_US,
+  LINK_OVERHEAD_BYTES,
   MANIFEST_PRESENT,
   MANIFEST_SEQUENCE_MASK,
   MESSAGE_KIND,
@@ -198,6 +199,21 @@ export class Superpeer implements Machine {
     let taken = 0;
     for (const { slots } of this.#channels.values()) for (const { link } of slots) if (link) taken += 1;
     return taken;
+  }
+
+  /** A round for each channel, a frame for each of its clients and for those that its mix has forgotten. */
+  rate(): Rate {
+    let rounds = 0;
+    let frames = this.#abandoned.size;
+    for (const { mixTag, primary, slots } of this.#channels.values()) {
+      const taken = slots.reduce((sum, { link }) => sum + (link ? 1 : 0), 0);
+      const link = this.#mixes.get(mixTag)?.link;
+      frames += taken;
+      if (link && this.#links.isUp(link) && (primary || taken > 0)) rounds += 1;
+    }
+    const roundLength = roundBytes(this.#geometry, this.#clientsPerChannel) + LINK_OVERHEAD_BYTES;
+    const bytes = rounds * roundLength + frames * (this.#geometry.down + LINK_OVERHEAD_BYTES);
+    return { datagrams: rounds + frames, bytes };
   }
 
   tick(now: Micros, inbox: PacketRing, outbox: PacketRing): void {

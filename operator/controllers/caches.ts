@@ -124,11 +124,12 @@ export const slotsOf = (caches: Caches, namespace: string, zone: string): NodeSl
 /** The uid of the Zone of another cluster that the slot is of. */
 export const homeOf = ({ metadata }: kube.KubeObject): string | undefined => metadata.labels?.[homeLabel];
 
-/** What all zones and slots say of their keys. */
-export const statusesWithKeys = (caches: Caches) =>
-  [...valid(caches.zones.all(), readZone), ...valid(caches.slots.all(), readSlot)].flatMap(
-    ({ status }) => status ?? [],
-  );
+/** All zones, slots and superpeers that parse. */
+export const fleetOf = (caches: Caches) => ({
+  zones: valid(caches.zones.all(), readZone),
+  slots: valid(caches.slots.all(), readSlot),
+  superpeers: valid(caches.superpeers.all(), readSuperpeer),
+});
 
 /** All that the plan of a zone reads of others, and not the namespace, which may hold thousands. */
 export function surroundings(

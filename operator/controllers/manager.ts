@@ -6,7 +6,7 @@ import type { Zone } from '../api/zone.ts';
 import { Members } from '../clusters/members.ts';
 import type { ClientOptions, KubeClient } from '../kube/client.ts';
 import { EventRecorder } from '../kube/events.ts';
-import type { Lane } from '../kube/queue.ts';
+import type { Lane, QueueObserver } from '../kube/queue.ts';
 import type { Beginning } from '../kube/reflector.ts';
 import type { Change } from '../kube/store.ts';
 import { type CustomResource, controllerOf, type KubeNode, type KubeObject, keyOf, type Pod } from '../kube/types.ts';
@@ -46,6 +46,7 @@ export interface ManagerOptions {
   readonly onReconcile: (controller: Controller, key: string, seconds: number, error: unknown) => void;
   readonly onWatchError: (resource: string, error: unknown) => void;
   readonly onWatchBegin?: (resource: string, by: Beginning) => void;
+  readonly queueObserver?: (controller: Controller) => QueueObserver;
   /** Who tells of events; the one without leave to ask for, where there are two. */
   readonly eventClient?: KubeClient;
   /** How long a public key read from a Secret is believed; the default suits all but tests. */
@@ -97,6 +98,7 @@ export class Manager {
         concurrency,
         reconcile,
         onDone: (key, seconds, error) => options.onReconcile(controller, key, seconds, error),
+        observer: options.queueObserver?.(controller),
       });
     this.workers = {
       slot: worker('slot', slotController(deps)),
