@@ -24,7 +24,8 @@ export interface InstallOptions {
 
 export const operatorNamespace = 'herd-system';
 const name = 'herd-operator';
-const labels = { 'app.kubernetes.io/name': 'herd', 'app.kubernetes.io/component': 'operator' };
+/** Of the operator's pods and all else that is the operator's. */
+export const labels = { 'app.kubernetes.io/name': 'herd', 'app.kubernetes.io/component': 'operator' };
 const rbac = 'rbac.authorization.k8s.io';
 const selfcheckName = 'herd-selfcheck';
 const metricsPort = 9100;
