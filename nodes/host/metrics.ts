@@ -100,6 +100,18 @@ export function signingKeysGauge(
 }
 
 /** A directory's own metric. */
+export function unansweredGauge(registry: Registry, unanswered: () => number): void {
+  new Gauge({
+    name: 'herd_directory_unanswered_nodes',
+    help: 'Nodes that have registered and do not answer where they say they are.',
+    registers: [registry],
+    collect() {
+      this.set(unanswered());
+    },
+  });
+}
+
+/** Another. */
 export function expelledGauge(registry: Registry, expelled: () => number): void {
   new Gauge({
     name: 'herd_directory_expelled_superpeers',
