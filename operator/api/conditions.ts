@@ -24,5 +24,12 @@ export const conditionList = () =>
     .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['type'] });
 
 export type ZoneConditionType = 'DirectoryReady' | 'KeysReady' | 'PeersResolved' | 'Progressing' | 'Ready';
-export type SuperpeerConditionType = 'Approved' | 'Ready' | 'Registered' | 'Trusted' | 'ZoneFound';
-export type SlotConditionType = 'Addressed' | 'KeysReady' | 'PodReady' | 'PortsGiven' | 'Ready' | 'Registered';
+export type SuperpeerConditionType = 'Approved' | 'Reached' | 'Ready' | 'Registered' | 'Trusted' | 'ZoneFound';
+export type SlotConditionType =
+  | 'Addressed'
+  | 'KeysReady'
+  | 'PodReady'
+  | 'PortsGiven'
+  | 'Reached'
+  | 'Ready'
+  | 'Registered';

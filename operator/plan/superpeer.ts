@@ -7,7 +7,7 @@ import type { Manifest } from '../kube/types.ts';
 import { readmitAnnotation, regionSelector } from '../objects/labels.ts';
 import { slotManifest } from '../objects/slot.ts';
 import type { ListedNode } from './directory-nodes.ts';
-import { askedMs, conditions, type Finding, isTrue } from './status.ts';
+import { askedMs, conditions, type Finding, isTrue, judgeReached, sayReady } from './status.ts';
 import { isApproved, slotTerms } from './zone.ts';
 
 export interface SuperpeerView {
@@ -51,7 +51,7 @@ export function planSuperpeer(view: SuperpeerView, nowMs: number): SuperpeerPlan
 
 /** A slot tells when it has changed; nobody tells of what others run, or of what a directory says of one that is up. */
 function isWaiting({ superpeer, slot }: SuperpeerView, findings: readonly SuperpeerFinding[]): boolean {
-  return (superpeer.spec.external !== undefined || slot?.status?.state === 'Active') && !findings.every(isTrue);
+  return (superpeer.spec.external !== undefined || slot?.status?.state === 'Active') && !sayReady(findings);
 }
 
 /** The key is made even while the zone is missing. */
@@ -78,7 +78,7 @@ function judge(view: SuperpeerView): SuperpeerFinding[] {
   const registered = judgeRegistered(view);
   const trusted = judgeTrusted(view);
   const first = [zoneFound, ...(isApproved(view.superpeer) ? [] : [pending]), trusted];
-  return [zoneFound, trusted, registered, judgeReady(view, [...first, registered])];
+  return [zoneFound, trusted, registered, judgeReached(view.listed), judgeReady(view, [...first, registered])];
 }
 
 const no = (type: SuperpeerConditionType, reason: string, message: string): SuperpeerFinding => ({
