@@ -9,12 +9,12 @@ import { type Link, Links } from '../link/links.ts';
  * and not first to its clients.
  *
  * Property: a node has answered if whoever has its link key was at its endpoint in this epoch or the last; it has not if
- * nobody was for PATIENCE_US of trying. Each is tried once in an epoch, and again every RETRY_US until it answers. Time is an
+ * nobody was for PATIENCE_US of trying. Each is tried once in an epoch, and every RETRY_US again until it answers. Time is an
  * argument; what is sent goes into a ring.
  */
 const PATIENCE_US = 10 * SECOND_US;
-const RETRY_US = 30 * SECOND_US;
-/** BOUNDED: so many are tried at a time; the others wait. */
+const RETRY_US = 12 * SECOND_US;
+/** BOUNDED: so many are tried at a time; of the others who has waited longest is next. */
 const AT_ONCE_MAX = 128;
 
 /** A process of a node that has registered. */
@@ -66,6 +66,10 @@ export class Probes {
     for (let i = 0; i < inbox.count; i += 1) this.#links.receive(now, inbox, i, outbox);
     this.#follow(targets);
     const results = [...this.#probes.values()].flatMap((probe) => this.#look(now, epoch, probe));
+    const due = [...this.#probes.values()].filter(
+      ({ link, since, answeredIn }) => !link && answeredIn !== epoch && now - since > RETRY_US,
+    );
+    for (const probe of due.sort((a, b) => a.since - b.since)) this.#begin(now, probe);
     this.#links.tick(now, outbox, () => {});
     return results;
   }
@@ -97,12 +101,15 @@ export class Probes {
       this.#end(probe);
       return (probe.answeredIn ?? NEVER) < epoch - 1 ? [{ target, answered: false }] : [];
     }
-    if (!link && probe.answeredIn !== epoch && now - probe.since > RETRY_US) {
-      const keys = [{ key: target.linkKey, from: 0 }];
-      probe.link = this.#links.connect(now, target, () => keys, target.endpoint);
-      if (probe.link) probe.since = now;
-    }
     return [];
+  }
+
+  #begin(now: Micros, probe: Probe): void {
+    if (this.#links.size >= AT_ONCE_MAX) return;
+    const { target } = probe;
+    const keys = [{ key: target.linkKey, from: 0 }];
+    probe.link = this.#links.connect(now, target, () => keys, target.endpoint);
+    probe.since = now;
   }
 
   #end(probe: Probe): void {

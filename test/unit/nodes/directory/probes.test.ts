@@ -64,11 +64,29 @@ test('a node whose answers come from another of its addresses is there', () => {
   assert.equal(found, '.y..');
 });
 
-test('a node that is not there is tried for ten seconds, every thirty seconds again, and found when it comes', () => {
+test('a node that is not there is tried ten seconds of twelve, and found when it comes', () => {
   const search = new Search();
-  assert.equal(search.run(60, 7, false), `${'.'.repeat(21)}n${'.'.repeat(38)}`);
-  assert.ok(search.sent.length <= 15, `${search.sent.length} tries in ten seconds`);
-  assert.match(search.run(60, 7, true), /^\.*y\.*$/);
+  const round = `${'.'.repeat(21)}n...`;
+  assert.equal(search.run(75, 7, false), round.repeat(3));
+  assert.ok(search.sent.length <= 3 * 15, `${search.sent.length} tries`);
+  assert.match(search.run(30, 7, true), /^\.*y\.*$/);
+});
+
+test('many that are not there leave turns to the others', () => {
+  const probes = new Probes(new SeededRandom('many').fill, new DropCounters());
+  const key = new End('many', BOB, new Map()).key.publicKey;
+  const targets = Array.from({ length: 300 }, (_, i) => {
+    return { zone: 'eu', id: `n${i}`, boot: 1, endpoint: (BOB + i) as Endpoint, linkKey: key };
+  });
+  const [inbox, outbox] = [new PacketRing(8, DATAGRAM_BYTES_MAX), new PacketRing(512, DATAGRAM_BYTES_MAX)];
+  const tried = new Set<number>();
+  for (let now = START; now < START + 60 * SECOND_US; now += STEP) {
+    probes.tick(now, 7, targets, inbox, outbox);
+    assert.ok(outbox.count <= 128);
+    for (let i = 0; i < outbox.count; i += 1) tried.add(outbox.endpoints[i]!);
+    outbox.clear();
+  }
+  assert.equal(tried.size, 300);
 });
 
 test('one that has answered is missed when it has not for a whole epoch', () => {
