@@ -57,7 +57,7 @@ import {
   unseenEntries,
 } from './members.ts';
 import { hostOf } from './relations.ts';
-import { askedMs, conditions, type Finding, isTrue, nodeReady, type Problem, timeOf } from './status.ts';
+import { askedMs, conditions, type Finding, isTrue, nodeReady, type Problem, sayReady, timeOf } from './status.ts';
 
 export interface ZoneView {
   readonly zone: Zone;
@@ -151,7 +151,7 @@ export function planZone(view: ZoneView, nowMs: number): ZonePlan {
   const wanted = isLeaving(zone) ? [] : wantedSlots(view, self.address);
   const ownDirectory = hosts(zone) && self.address ? planDirectory(view) : undefined;
   const findings = judge(view, { directory, peers, ownDirectory, wanted });
-  const ready = findings.some((finding) => finding.type === 'Ready' && isTrue(finding));
+  const ready = sayReady(findings);
   const quiet = ready && own.every(({ status }) => status?.drainReason === undefined);
   const paused = zone.spec.paused && !isLeaving(zone);
   // Nobody is left to one that is out of the roster, nor waits for it.

@@ -212,7 +212,7 @@ test('reports every node of the roster, signed for nothing else, and whether one
   assert('text' in verified, JSON.stringify(verified));
   const { nodes, ...about }: NodesText = JSON.parse(verified.text);
   assert.deepEqual(about, { zone: 'eu', issuedAt: later });
-  const rest = { registered: true, draining: false, expelled: null, boot: 1 };
+  const rest = { registered: true, draining: false, answered: null, expelled: null, boot: 1 };
   assert.deepEqual(nodes, [
     { ...rest, id: 'mix', role: 'mix', draining: true, empty: true },
     { ...rest, id: 'rendezvous', role: 'rendezvous', registered: false },

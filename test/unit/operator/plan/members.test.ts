@@ -215,7 +215,7 @@ const base: SuperpeerView = {
   receipts: [],
   slot: undefined,
   members: [member({ slots: [] })],
-  listed: { registered: true, draining: false, empty: undefined, expelled: undefined },
+  listed: { registered: true, draining: false, empty: undefined, expelled: undefined, answered: true },
 };
 
 test('a superpeer’s slot is made in the cluster of its region, after one that was made here while there was no zone', () => {
