@@ -60,6 +60,8 @@ async function main(): Promise<number> {
       metrics.watchErrors.inc({ resource });
       log('info', 'watch ended, will resume', { resource, error: messageOf(error) });
     },
+    onMemberError: (namespace, secret, error) =>
+      log('info', 'another cluster', { namespace, secret, error: messageOf(error) }),
     onWatchBegin: (resource, by) => metrics.watchBegins.inc({ resource, by }),
   });
   measure();

@@ -14,7 +14,7 @@ export interface MembersOptions {
   readonly onSlot: (namespace: string, change: Change<CustomResource>) => void;
   /** @param zones keys of those that have to do with the member */
   readonly onState: (zones: readonly string[]) => void;
-  readonly onError: (error: unknown) => void;
+  readonly onError: (namespace: string, secret: string, error: unknown) => void;
   /** How often Secrets are looked at; the default suits all but tests. */
   readonly secretMs?: number | undefined;
 }
@@ -96,7 +96,7 @@ export class Members {
       client,
       onSlot: (change) => onSlot(namespace, change),
       onState: () => onState([...wantedBy]),
-      onError,
+      onError: (error) => onError(namespace, ref.secret, error),
       random: Math.random,
       secretMs: this.#options.secretMs ?? secretMs,
     });
