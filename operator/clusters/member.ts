@@ -19,7 +19,6 @@ import type { MemberWish } from '../plan/member-wishes.ts';
 import { type MemberRef, type MemberView, memberId, type PlacedSlot } from '../plan/members.ts';
 import type { Problem } from '../plan/status.ts';
 import { Breaker } from './breaker.ts';
-import { readKubeconfig } from './kubeconfig.ts';
 
 export interface MemberOptions {
   /** Where the Secret is. */
@@ -164,6 +163,8 @@ export class Member {
     if (version === this.#read) return;
     const secret = found && ((await home.get(secrets, this.#namespace, name)) as KubeObject & { data?: object });
     const data = (secret?.data as Record<string, string> | undefined)?.[kubeconfigKey];
+    // Loaded here only: most operators have no use for the parser.
+    const { readKubeconfig } = await import('./kubeconfig.ts');
     const read = data === undefined ? undefined : readKubeconfig(Buffer.from(data, 'base64').toString());
     this.#use(read && 'cluster' in read ? read.cluster : undefined);
     if (!read)

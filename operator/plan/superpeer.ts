@@ -56,7 +56,9 @@ export function planSuperpeer(view: SuperpeerView, nowMs: number): SuperpeerPlan
 }
 
 /** A slot tells when it has changed; nobody tells of what others run, or of what a directory says of one that is up. */
-function isWaiting({ superpeer, slot }: SuperpeerView, findings: readonly SuperpeerFinding[]): boolean {
+function isWaiting(view: SuperpeerView, findings: readonly SuperpeerFinding[]): boolean {
+  const { superpeer, slot } = view;
+  if (memberOf(view)?.problem) return false;
   return (superpeer.spec.external !== undefined || slot?.status?.state === 'Active') && !findings.every(isTrue);
 }
 

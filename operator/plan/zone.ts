@@ -151,8 +151,9 @@ export function planZone(view: ZoneView, nowMs: number): ZonePlan {
   const wanted = isLeaving(zone) ? [] : wantedSlots(view, self.address);
   const ownDirectory = hosts(zone) && self.address ? planDirectory(view) : undefined;
   const findings = judge(view, { directory, peers, ownDirectory, wanted });
-  const ready = findings.some((finding) => finding.type === 'Ready' && isTrue(finding));
-  const quiet = ready && own.every(({ status }) => status?.drainReason === undefined);
+  // Of a cluster that can't be asked somebody tells when it can.
+  const settled = findings.some(({ type, status }) => type === 'Ready' && status !== 'False');
+  const quiet = settled && own.every(({ status }) => status?.drainReason === undefined);
   const paused = zone.spec.paused && !isLeaving(zone);
   // Nobody is left to one that is out of the roster, nor waits for it.
   const untrusted = new Set(view.superpeers.filter((s) => !isTrusted(s)).map(({ metadata: { name } }) => name));
