@@ -12,7 +12,7 @@ import { type ClientOptions, KubeClient } from '../kube/client.ts';
 import type { Cluster } from '../kube/cluster.ts';
 import { ApiError } from '../kube/errors.ts';
 import type { Change } from '../kube/store.ts';
-import { type CustomResource, type KubeObject, nodeSlots, secrets } from '../kube/types.ts';
+import { type CustomResource, type KubeObject, keyOf, nodeSlots, secrets } from '../kube/types.ts';
 import { homeLabel } from '../objects/labels.ts';
 import { drainManifest } from '../objects/slot.ts';
 import type { MemberWish } from '../plan/member-wishes.ts';
@@ -55,6 +55,8 @@ interface Session {
 const kubeconfigKey = 'kubeconfig';
 /** Once, and not for long: there is the breaker, and a next reconcile. */
 const requests = { attemptsMax: 1, requestMsMax: 5_000 };
+/** By then the watch has shown what was made, or has ended. */
+const makingMs = 180_000;
 /** It answers whether the server, the credential and the kind are there, and nothing else. */
 const nothing = `${homeLabel}=nobody`;
 
@@ -88,6 +90,8 @@ export class Member {
   /** BOUNDED: by the Zones and Superpeers that have to do with the member. */
   readonly #wishes = new Map<string, { readonly wisher: Wisher; readonly wish: MemberWish }>();
   #writing: Promise<void> | undefined;
+  /** Names of slots that may have been made and were not seen yet, and since when. BOUNDED: by what is wished in makingMs. */
+  readonly #making = new Map<string, { readonly home: string; readonly atMs: number }>();
 
   /** @param namespace of the Zones and the Secret */
   constructor(namespace: string, ref: MemberRef, options: MemberOptions) {
@@ -116,6 +120,10 @@ export class Member {
       if (parsed.ok && (parsed.value.status || !raw.status))
         slots.push({ ...parsed.value, member: memberId(this.ref) });
       else unread.add(raw.metadata.name);
+    }
+    for (const [name, { home, atMs }] of this.#making) {
+      if (performance.now() - atMs > makingMs) this.#making.delete(name);
+      else if (home === zone.uid) unread.add(name);
     }
     const isTaken = (slot: CustomResource | undefined) => slot !== undefined && homeOf(slot) !== zone.uid;
     const taken = { has: (name: string) => isTaken(seen.get(`${this.ref.namespace}/${name}`)) };
@@ -200,11 +208,16 @@ export class Member {
 
   #begin(client: KubeClient): Session {
     const { onSlot, onState } = this.#options;
+    const onChange = (change: Change<CustomResource>) => {
+      this.#making.delete((change.after ?? change.before)!.metadata.name);
+      onSlot(change);
+    };
     const session: Session = {
-      slots: new Cache(client, nodeSlots, { namespaces: [this.ref.namespace] }, onSlot, {
+      slots: new Cache(client, nodeSlots, { namespaces: [this.ref.namespace] }, onChange, {
         indexes: { zone: ({ spec }) => [(spec as { zone?: string } | undefined)?.zone ?? ''] },
         onBegin: () => {
           this.#seen = session.slots;
+          this.#making.clear();
           onState();
         },
         onError: (error) => this.#failed(session, error),
@@ -266,6 +279,8 @@ export class Member {
     const manager = `${controller}-${home}`;
     const applier = appliers.get(manager) ?? new Applier(client, { slots }, manager, 'yield');
     appliers.set(manager, applier);
+    const unseen = apply.filter((manifest) => !slots.get(keyOf(manifest)));
+    for (const { metadata } of unseen) this.#making.set(metadata.name, { home, atMs: performance.now() });
     await applier.apply(home, apply);
     const drains = new Applier(client, {}, 'drain');
     for (const { slot, drain } of permissions) await drains.applyField(drainManifest(slot, drain));

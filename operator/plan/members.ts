@@ -33,7 +33,7 @@ export interface MemberView extends MemberRef {
   readonly zone: string;
   /** Those of the zone, as they were last seen; undefined: it was not seen since the operator started. */
   readonly slots: readonly PlacedSlot[] | undefined;
-  /** Names of the zone's slots that this version of the operator can't read. */
+  /** Names of the zone's slots that can't be counted: just made, or of a version of the operator that this one can't read. */
   readonly unread: ReadonlySet<string>;
   /** Names that slots of others have. */
   readonly taken: Names;
