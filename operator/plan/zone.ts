@@ -48,12 +48,14 @@ import {
 } from './member-wishes.ts';
 import {
   clusterStatuses,
+  isEnrolled,
   judgeClusters,
   type MemberView,
   memberOfRegion,
   membersOfZone,
   type Names,
   type PlacedSlot,
+  rosterIn,
   unseenEntries,
 } from './members.ts';
 import { hostOf } from './relations.ts';
@@ -356,12 +358,7 @@ function servedZone(view: ZoneView, zone: Zone): ServedZone {
       assignment,
       directClients,
     },
-    roster: numbered(view, zone, [
-      ...[...slotsOf(view, zone).flatMap((slot) => enrolled(view, slot)), ...unseen(view, zone)].sort((a, b) =>
-        a.id < b.id ? -1 : 1,
-      ),
-      ...external(view, zone),
-    ]),
+    roster: numbered(view, zone, [...nodes(view, zone), ...external(view, zone)]),
     peers: findPeers(view, zone).resolved,
   };
 }
@@ -370,9 +367,15 @@ function servedZone(view: ZoneView, zone: Zone): ServedZone {
 const nodeJson = ({ configMaps, zone }: ZoneView): string | undefined =>
   configMaps.find(({ metadata: { name } }) => name === directoryName(zone.metadata.name))?.data?.['node.json'];
 
-function unseen(view: ZoneView, zone: Zone): RosterEntry[] {
-  const superpeers = view.superpeers.filter(isTrusted);
-  return unseenEntries({ ...view, zone, superpeers }, nodeJson(view));
+/** Those of slots, seen or not, by name; of two of a name the one that is here. */
+function nodes(view: ZoneView, zone: Zone): RosterEntry[] {
+  const of = { ...view, zone, superpeers: view.superpeers.filter(isTrusted) };
+  const before = rosterIn(nodeJson(view), zone.metadata.name);
+  const slots = slotsOf(view, zone).filter((slot) => isEnrolled(slot, of, before));
+  const entries = [...slots.flatMap((slot) => enrolled(view, slot)), ...unseenEntries(of, before)];
+  return [...new Map(entries.toReversed().map((entry) => [entry.id, entry])).values()].sort((a, b) =>
+    a.id < b.id ? -1 : 1,
+  );
 }
 
 /** Superpeers keep the numbers of their channels, which the directory's configuration has had up to now. */
