@@ -211,7 +211,7 @@ const serviceOf = (zone: Zone): Manifest[] => (hosts(zone) ? [directoryService(z
 const isSame = (a: Zone, b: Zone) => a.metadata.name === b.metadata.name;
 
 const byName = (a: { metadata: { name: string } }, b: { metadata: { name: string } }) =>
-  a.metadata.name < b.metadata.name ? -1 : 1;
+  Number(a.metadata.name > b.metadata.name) - Number(a.metadata.name < b.metadata.name);
 
 function slotsOf({ slots }: ZoneView, zone: Zone): PlacedSlot[] {
   return slots.filter(({ spec }) => spec.zone === zone.metadata.name).sort(byName);
