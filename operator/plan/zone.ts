@@ -144,6 +144,7 @@ export function planZone(view: ZoneView, nowMs: number): ZonePlan {
       ...(self.rootKey ? { rootKey: self.rootKey } : {}),
       ...(self.url ? { directoryURL: self.url } : {}),
       ...epochOf(view),
+      ...ratesOf(view, nowMs),
       ...counts(view),
       keys: keyStatesOf(view.made, zoneRotation(view.zones, zone)),
     },
@@ -408,6 +409,17 @@ function removals(view: ZoneView, wanted: readonly SlotOfZone[]): Removal[] {
 function epochOf({ zone, consensus }: ZoneView): { epoch?: number } {
   const epoch = consensus.kind === 'verified' ? consensus.epoch : zone.status?.epoch;
   return epoch === undefined ? {} : { epoch };
+}
+
+/** Of each zone the newest that has begun. */
+function ratesOf({ zone, consensus }: ZoneView, nowMs: number): Pick<ZoneStatus, 'meshRates'> {
+  if (consensus.kind !== 'verified') return zone.status?.meshRates ? { meshRates: zone.status.meshRates } : {};
+  const begun = consensus.meshRates.filter(({ from }) => from <= nowMs).sort((a, b) => a.from - b.from);
+  const inForce = new Map(begun.map((rate) => [rate.zone, rate]));
+  const meshRates = [...inForce.values()]
+    .map((rate) => ({ zone: rate.zone, cellsPerTick: rate.cellsPerTick, since: timeOf(rate.from) }))
+    .sort((a, b) => (a.zone < b.zone ? -1 : 1));
+  return meshRates.length > 0 ? { meshRates } : {};
 }
 
 /** A node that is replaced with permission is no fault of the zone. */

@@ -17,6 +17,7 @@ import {
   service,
   slot,
   superpeer,
+  timeOf,
   view,
   zone,
 } from '../samples.ts';
@@ -166,7 +167,7 @@ test('a zone of another’s directory takes its address, or says what is wrong w
   assert.equal(objectsOf(plan).includes('Service/sa-directory'), false);
 });
 
-const verified = { kind: 'verified', epoch: 5 } as const;
+const verified = { kind: 'verified', epoch: 5, meshRates: [] } as const;
 
 /** A zone whose directory runs what was planned, and whose slots are these. */
 function settledView(slots = [mix(), rendezvous()], of = zone('eu')): ZoneView {
@@ -180,6 +181,28 @@ test('a zone is Ready when its directory is and all its slots are Active', () =>
   assert.deepEqual(said(plan, 'Ready'), ['True', 'Ready']);
   assert.deepEqual(said(plan, 'Progressing'), ['False', 'Settled']);
   assert.deepEqual([plan.status.epoch, plan.status.mixesReady], [5, '1/1']);
+});
+
+test('the status has the rates that are in force, and keeps them while the directory does not answer', () => {
+  const meshRates = [
+    { zone: 'na', cellsPerTick: 5, from: laterMs - 900_000 },
+    { zone: 'na', cellsPerTick: 6, from: laterMs },
+    { zone: 'na', cellsPerTick: 7, from: laterMs + 1 },
+    { zone: 'eu', cellsPerTick: 4, from: laterMs + 900_000 },
+    { zone: 'ap', cellsPerTick: 9, from: laterMs - 900_000 },
+  ];
+  const { status } = planZone({ ...settledView(), consensus: { ...verified, meshRates } }, laterMs);
+  const inForce = [
+    { zone: 'ap', cellsPerTick: 9, since: timeOf(laterMs - 900_000) },
+    { zone: 'na', cellsPerTick: 6, since: timeOf(laterMs) },
+  ];
+  assert.deepEqual(status.meshRates, inForce);
+  const silent = {
+    ...settledView([mix(), rendezvous()], zone('eu', {}, status)),
+    consensus: { kind: 'unasked' } as const,
+  };
+  assert.deepEqual(planZone(silent, laterMs).status.meshRates, inForce);
+  assert.equal(planZone(settledView(), laterMs).status.meshRates, undefined);
 });
 
 test('a zone is not Ready while a slot is not Active, unless it is made anew with permission', () => {
