@@ -337,7 +337,13 @@ function servedZone(view: ZoneView, zone: Zone): ServedZone {
 function numbered(view: ZoneView, zone: Zone, roster: readonly RosterEntry[]): RosterEntry[] {
   const known = view.configMaps.find(({ metadata: { name } }) => name === directoryName(view.zone.metadata.name));
   const before = numbersIn(known?.data?.['node.json'], zone.metadata.name);
-  return channelled(before, roster, zone.spec.assignment !== 'paper');
+  const listed = new Set(roster.map(({ id }) => id));
+  const isWhole = zone.spec.regions.every(({ name, mixes }) =>
+    Array.from({ length: mixes.replicas }, (_, index) => slotName(zone.metadata.name, name, 'mix', index)).every((id) =>
+      listed.has(id),
+    ),
+  );
+  return channelled(before, roster, { isWhole, hasStandby: zone.spec.assignment !== 'paper' });
 }
 
 /** A slot with a key, until it is retired and drained. */

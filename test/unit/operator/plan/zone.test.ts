@@ -234,18 +234,25 @@ test('superpeers keep the numbers of their channels when another comes', () => {
 
 test('channels keep their mixes when another mix comes, but for its share; those of one that drains go to the others', () => {
   const superpeers = ['eu-a', 'eu-b', 'eu-c', 'eu-d'].map((name) => slot(name, 'superpeer'));
-  const dealt = (slots: NodeSlot[], before: ConfigMap[]) => {
-    const plan = planZone(view(zone('eu'), { slots: [...slots, ...superpeers], configMaps: before }), laterMs);
+  const dealt = (slots: NodeSlot[], before: ConfigMap[], replicas = slots.length) => {
+    const eu = zone('eu', { regions: [{ name: 'eu', mixes: { replicas } }] });
+    const plan = planZone(view(eu, { slots: [...slots, ...superpeers], configMaps: before }), laterMs);
     const { roster } = directoryOf(plan).zones[0]!;
     const configMap = plan.apply.find((o) => o.kind === 'ConfigMap') as unknown as ConfigMap;
     return { mixes: roster.flatMap(({ dealt = [] }) => dealt.map(({ mix }) => mix.at(-1))).join(''), configMap };
   };
-  const one = dealt([mix('eu-eu-mix-1')], []);
+  const none = dealt([mix('eu-eu-mix-1')], [], 2);
+  assert.equal(none.mixes, '', 'nothing while another mix is to come');
+  const one = dealt([mix('eu-eu-mix-0')], [none.configMap]);
   const two = dealt([mix('eu-eu-mix-0'), mix('eu-eu-mix-1')], [one.configMap]);
-  const draining = mix('eu-eu-mix-1', { drainReason: 'Cordoned' }, { drain: true });
-  const left = dealt([mix('eu-eu-mix-0'), draining], [two.configMap]);
+  const draining = mix('eu-eu-mix-0', { drainReason: 'Cordoned' }, { drain: true });
+  const left = dealt([draining, mix('eu-eu-mix-1')], [two.configMap]);
   const back = dealt([mix('eu-eu-mix-0'), mix('eu-eu-mix-1')], [left.configMap]);
-  assert.deepEqual([one.mixes, two.mixes, left.mixes, back.mixes], ['1111', '1100', '0000', '0011']);
+  const whole = dealt([mix('eu-eu-mix-0'), mix('eu-eu-mix-1')], [back.configMap], 3);
+  assert.deepEqual(
+    [one, two, left, back, whole].map(({ mixes }) => mixes),
+    ['0000', '0011', '1111', '1100', '1100'],
+  );
 });
 
 test('a zone that is Ready and has something to drain is Progressing, and looks again soon', () => {
