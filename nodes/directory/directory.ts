@@ -45,7 +45,7 @@ interface ServedZone {
   readonly peers: Map<string, { signed: CertifiedText; epoch: number }>;
   /** Superpeers that a mix has found to lie, and the reason, until they leave the roster or get another identity. BOUNDED: by the roster. */
   readonly expelled: Map<string, string>;
-  /** What is dealt anew counts from an epoch's start on. BOUNDED: by the channels of the roster and of the one before. */
+  /** What is dealt anew counts from an epoch's start on, at once where nobody can be. BOUNDED: by the channels of the roster and of the one before. */
   dealing: Dealing;
   /** When the first of its nodes came. */
   since: number | undefined;
@@ -134,7 +134,9 @@ export class Directory {
     for (const id of zone.drainsFrom.keys()) if (!draining.has(id)) zone.drainsFrom.delete(id);
     const nextEpochMs = (Math.floor(nowMs / this.#epochMs) + 1) * this.#epochMs;
     const dealt = dealtAt(nowMs, zone.dealing);
-    zone.dealing = { before: dealt, from: nextEpochMs, after: channelsOf(config, dealt) };
+    const alive = this.#alive(nowMs, zone);
+    const inUse = dealt.filter((channel) => served(channel, alive).length > 0);
+    zone.dealing = { before: inUse, from: nextEpochMs, after: channelsOf(config, dealt) };
     for (const id of draining) if (!zone.drainsFrom.has(id)) zone.drainsFrom.set(id, nextEpochMs);
     zone.rates.configure(this.#ratesOf(config));
     zone.receipts.configure(receiptPeriodMs(config.params));

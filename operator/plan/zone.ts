@@ -176,6 +176,7 @@ export function planZone(view: ZoneView, nowMs: number): ZonePlan {
       ...(self.rootKey ? { rootKey: self.rootKey } : {}),
       ...(self.url ? { directoryURL: self.url } : {}),
       ...epochOf(view),
+      ...ratesOf(view, nowMs),
       ...counts(view),
       keys: keyStatesOf(view.made, zoneRotation(view.zones, zone)),
       ...(clusters.length > 0 ? { clusters } : {}),
@@ -391,7 +392,13 @@ function nodes(view: ZoneView, zone: Zone): RosterEntry[] {
 /** Superpeers keep the numbers and mixes of their channels, which the directory's configuration has had up to now. */
 function numbered(view: ZoneView, zone: Zone, roster: readonly RosterEntry[]): RosterEntry[] {
   const before = numbersIn(nodeJson(view), zone.metadata.name);
-  return channelled(before, roster, zone.spec.assignment !== 'paper');
+  const listed = new Set(roster.map(({ id }) => id));
+  const isWhole = zone.spec.regions.every(({ name, mixes }) =>
+    Array.from({ length: mixes.replicas }, (_, index) => slotName(zone.metadata.name, name, 'mix', index)).every((id) =>
+      listed.has(id),
+    ),
+  );
+  return channelled(before, roster, { isWhole, hasStandby: zone.spec.assignment !== 'paper' });
 }
 
 /** A slot with a key, until it is retired and drained. */
@@ -459,6 +466,17 @@ function removals(view: ZoneView, wanted: readonly WantedSlot[]): Removal[] {
 function epochOf({ zone, consensus }: ZoneView): { epoch?: number } {
   const epoch = consensus.kind === 'verified' ? consensus.epoch : zone.status?.epoch;
   return epoch === undefined ? {} : { epoch };
+}
+
+/** Of each zone the newest that has begun. */
+function ratesOf({ zone, consensus }: ZoneView, nowMs: number): Pick<ZoneStatus, 'meshRates'> {
+  if (consensus.kind !== 'verified') return zone.status?.meshRates ? { meshRates: zone.status.meshRates } : {};
+  const begun = consensus.meshRates.filter(({ from }) => from <= nowMs).sort((a, b) => a.from - b.from);
+  const inForce = new Map(begun.map((rate) => [rate.zone, rate]));
+  const meshRates = [...inForce.values()]
+    .map((rate) => ({ zone: rate.zone, cellsPerTick: rate.cellsPerTick, since: timeOf(rate.from) }))
+    .sort((a, b) => (a.zone < b.zone ? -1 : 1));
+  return meshRates.length > 0 ? { meshRates } : {};
 }
 
 /** A node that is replaced with permission is no fault of the zone. */
