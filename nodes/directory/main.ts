@@ -3,9 +3,9 @@ import { signedDescriptor } from '../config/descriptor.ts';
 import { type DirectoryConfig, directoryConfig } from '../config/node.ts';
 import { main, readConfig, readConfigFile, serveProbes, untilSignalled } from '../host/daemon.ts';
 import { repeat } from '../host/directory-client.ts';
-import { readJson, reply, serveHttp } from '../host/http.ts';
+import { type Route, readJson, reply, serveHttp } from '../host/http.ts';
 import { log } from '../host/log.ts';
-import { expelledGauge, signingKeysGauge } from '../host/metrics.ts';
+import { directoryMetrics, type ServedZoneNumbers } from '../host/metrics.ts';
 import { Directory, type Registration } from './directory.ts';
 import { Peers } from './peers.ts';
 import { Signers } from './signers.ts';
@@ -13,7 +13,7 @@ import { Signers } from './signers.ts';
 /** The directory's shell: HTTP in front of the pure Directory, which follows its configuration file as that changes. */
 const RELOAD_INTERVAL_MS = 1_000;
 /** A descriptor with its quotes escaped. */
-const BODY_BYTES_MAX = 32_768;
+const BODY_BYTES_MAX = 196_608;
 
 const STATUS: Record<Registration, number> = {
   accepted: 200,
@@ -71,6 +71,14 @@ function followKeys(signal: AbortSignal, signers: Signers): void {
   );
 }
 
+function numbersOf(nowMs: number, directory: Directory, signers: Signers): ServedZoneNumbers[] {
+  const signing = new Map(signers.numbers(nowMs));
+  return directory.zones().map(({ zone, peers }) => {
+    const { registered, roster } = directory.registered(nowMs, zone);
+    return { zone, signingKey: signing.get(zone)!, roster, registered, peers: peers.length };
+  });
+}
+
 await main(async () => {
   const text = readConfigFile();
   const config = readConfig<DirectoryConfig>(directoryConfig, text);
@@ -108,6 +116,16 @@ await main(async () => {
         reply(response, signed ? 200 : 404, signed ?? { error: 'zone not served here' });
       },
     },
+    ...['/v1/zones/:zone/receipts', '/v1/zones/:zone/receipts/:superpeer'].map(
+      (path): Route => ({
+        method: 'GET',
+        path,
+        handler: (_request, response, [zone, superpeer]) => {
+          const receipts = directory.receipts(Date.now(), zone!, superpeer);
+          reply(response, receipts ? 200 : 404, receipts ? { receipts } : { error: 'zone not served here' });
+        },
+      }),
+    ),
     {
       method: 'POST',
       path: '/v1/zones/:zone/nodes',
@@ -130,8 +148,11 @@ await main(async () => {
   ]);
   const labels = { role: 'directory', zone: config.zones[0]!.zone };
   const registry = await serveProbes(config.metrics.port, labels, undefined, () => true);
-  expelledGauge(registry, () => directory.expelled());
-  signingKeysGauge(registry, () => signers.numbers(Date.now()));
+  directoryMetrics(
+    registry,
+    () => directory.expelled(),
+    () => numbersOf(Date.now(), directory, signers),
+  );
   const peers = new Peers(directory);
   peers.follow(config.zones);
   followConfig(signal, text, directory, signers, peers);

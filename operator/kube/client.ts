@@ -19,8 +19,10 @@ export interface ClientOptions {
   readonly writeMsLeft?: () => number | undefined;
   readonly onRequest?: (verb: Verb, code: number, seconds: number) => void;
   readonly random?: Random;
-  /** How long an answer may take from the first byte sent to the last one received; the default suits all but tests. */
+  /** How long an answer may take from the first byte sent to the last one received; the default suits a cluster that is near. */
   readonly requestMsMax?: number;
+  /** How often a request is sent that may be repeated; the default suits a cluster that is sure to come back. */
+  readonly attemptsMax?: number;
   /** Who asks; also the field manager of what is patched and created. */
   readonly userAgent?: string;
 }
@@ -106,7 +108,11 @@ export class KubeClient {
     });
   }
 
-  async get<T extends KubeObject>(resource: Resource<T>, namespace: string, name: string): Promise<T | undefined> {
+  async get<T extends KubeObject>(
+    resource: Resource<T>,
+    namespace: string | undefined,
+    name: string,
+  ): Promise<T | undefined> {
     return this.#find<T>({ verb: 'get', method: 'GET', path: pathOf(resource, namespace, name) });
   }
 
@@ -295,7 +301,10 @@ export class KubeClient {
         if (performance.now() < believedUntilMs) return body;
         throw new NoLeave('the leave to write ended before the answer came: whether it was done is not known');
       } catch (error) {
-        const waitMs = attempt < attemptsMax ? this.#retryAfterMs(request, error, attempt) : undefined;
+        const waitMs =
+          attempt < (this.#options.attemptsMax ?? attemptsMax)
+            ? this.#retryAfterMs(request, error, attempt)
+            : undefined;
         if (waitMs === undefined) throw error;
         await sleep(waitMs);
       } finally {

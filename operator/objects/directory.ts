@@ -64,8 +64,15 @@ export function directoryObjects({ zone, id, served, rootKeys, image }: Director
     role: 'directory',
     id,
     nodeSelector: selectorOf(zone.spec.regions[0]!),
+    placement: zone.spec.placement,
+    resources: { cpu: '200m', memory: '256Mi' },
     image,
-    port: { name: 'http', containerPort: ports.directory, protocol: 'TCP' },
+    // Behind its Service: it is asked over HTTP and sends nothing at a constant rate.
+    onHost: false,
+    ports: [
+      { name: 'http', port: ports.directory, protocol: 'TCP' },
+      { name: 'metrics', port: ports.metrics, protocol: 'TCP' },
+    ],
     keys: served.flatMap(({ zone: name }) => [
       { secret: { name: rootSecretName(name), items: [{ key: seedKey.root, path: name }] } },
       { secret: { name: signingSecretName(name) } },
