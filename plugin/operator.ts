@@ -1,12 +1,13 @@
 /** Where the operator runs, and what it gives the nodes to run. */
+
+import { labels, operatorNamespace } from '../operator/install.ts';
 import type { KubeClient } from '../operator/kube/client.ts';
 import { ApiError } from '../operator/kube/errors.ts';
 import { type Deployment, deployments } from './resources.ts';
 
-/** Where it is installed if nothing else is said, for who may not look everywhere. */
-const usualNamespace = 'herd-system';
-export const operatorSelector = 'app.kubernetes.io/name=herd,app.kubernetes.io/component=operator';
-export const leaseName = 'herd-operator';
+export const operatorSelector = Object.entries(labels)
+  .map(([name, value]) => `${name}=${value}`)
+  .join(',');
 
 export interface Operator {
   readonly namespace: string;
@@ -29,7 +30,8 @@ async function deploymentsOf(client: KubeClient): Promise<Deployment[]> {
   try {
     return (await client.list(deployments, { labelSelector })).items;
   } catch (error) {
+    // Who may not look everywhere sees it where it is installed if nothing else is said.
     if (!(error instanceof ApiError && error.code === 403)) throw error;
-    return (await client.list(deployments, { labelSelector, namespace: usualNamespace })).items;
+    return (await client.list(deployments, { labelSelector, namespace: operatorNamespace })).items;
   }
 }

@@ -75,7 +75,7 @@ function superpeerPlans(objects: Objects, names: ReadonlySet<string>, nowMs: num
       const zone = objects.zones.find(({ metadata }) => metadata.name === superpeer.spec.zoneRef);
       const host = zone && objects.zones.find(({ metadata }) => metadata.name === hostOf(zone));
       const slot = objects.slots.find(({ metadata }) => metadata.name === superpeer.metadata.name);
-      return planSuperpeer({ superpeer, zone, host, slot, listed: undefined }, nowMs).apply;
+      return planSuperpeer({ superpeer, zone, host, slot, members: [], listed: undefined, receipts: [] }, nowMs).apply;
     });
 }
 
@@ -116,10 +116,13 @@ function wished(there: NodeSlot | undefined, wish: Manifest & { spec: object }):
   };
   return {
     metadata,
-    spec: NodeSlotSpec.parse({ ...there?.spec, ...wish.spec }),
+    spec: withPort(NodeSlotSpec.parse({ ...there?.spec, ...wish.spec })),
     status: { ...status, identityKey: status.identityKey ?? unknownKey },
   };
 }
+
+/** Which port a slot gets is seen when it is there. */
+const withPort = (spec: NodeSlotSpec): NodeSlotSpec => ({ ...spec, port: spec.port ?? spec.network.ports.first });
 
 /** Where ZoneView and SlotView are made outside of the operator: of what the API server tells, no Secret among it. */
 function zoneView(objects: Objects, zone: Zone): ZoneView {
@@ -136,6 +139,9 @@ function zoneView(objects: Objects, zone: Zone): ZoneView {
     zones: objects.zones,
     superpeers: objects.superpeers,
     slots: objects.slots,
+    // What is in other clusters is as it was.
+    members: [],
+    taken: new Set(),
     rootKey: zone.status?.rootKey,
     keyProblem: undefined,
     made: madeIn(zone.status?.keys),
@@ -156,6 +162,7 @@ function slotChildren(objects: Objects, slot: NodeSlot, nowMs: number): readonly
       slot: { ...slot, spec: { ...slot.spec, paused: false } },
       identityKey: slot.status?.identityKey,
       keyProblem: undefined,
+      port: slot.spec.port,
       made: madeIn(slot.status?.keys),
       statefulSet: objects.statefulSets.find(({ metadata }) => metadata.ownerReferences?.some((o) => o.uid === uid)),
       pod: objects.pods.find(({ metadata }) => metadata.name === `${name}-0`),

@@ -155,6 +155,13 @@ function notesOf(before: Objects, after: Objects, zones: readonly Zone[], superp
       const progress = was(name)?.status?.conditions.find(({ type }) => type === 'Progressing');
       return [
         ...(was(name) ? [] : [`Zone ${name} is new`]),
+        ...spec.regions.flatMap((region) =>
+          region.cluster
+            ? [
+                `Region ${region.name} of zone ${name} is in another cluster: what becomes of its nodes is not told here`,
+              ]
+            : [],
+        ),
         ...(spec.paused ? [`Zone ${name} is paused: nothing of this is done until it is resumed`] : []),
         ...(progress?.status === 'True'
           ? [`Zone ${name} is at work on what it was told before: ${progress.message}`]

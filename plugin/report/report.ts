@@ -2,6 +2,7 @@
  * kubectl herd report: one file for those who help. Secrets are never asked for, nor what nodes count or log: only
  * resources of ours, their events, and the operator's log; addresses and keys in them are masked.
  */
+import { leaseName } from '../../operator/config.ts';
 import type { KubeClient } from '../../operator/kube/client.ts';
 import { messageOf } from '../../operator/kube/errors.ts';
 import * as kube from '../../operator/kube/types.ts';
@@ -9,7 +10,7 @@ import { managedSelector } from '../../operator/objects/labels.ts';
 import packageJson from '../../package.json' with { type: 'json' };
 import type { Command } from '../arguments.ts';
 import { type ExitCode, exitCodes } from '../failures.ts';
-import { findOperator, leaseName, operatorSelector } from '../operator.ts';
+import { findOperator, operatorSelector } from '../operator.ts';
 import { definitions, deployments } from '../resources.ts';
 import type { Session } from '../session.ts';
 import { Redactor } from './redact.ts';

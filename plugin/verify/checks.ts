@@ -35,8 +35,8 @@ interface Check {
 const skewMsMax = 5_000;
 /** Beyond it ticks are not as frequent as they have to be; the readings come over the network. */
 const tickShareOff = 0.05;
-/** Of what a node sends per tick, from one stretch of time to the next. */
-const rateShareOff = 0.02;
+/** Of what a node sends per tick, from one stretch of time to the next and of what it should: handshakes and audits come on top. */
+const rateShareOff = 0.05;
 const lateShareMax = 0.01;
 const ticksPerSecond = 50;
 /** A kubelet takes about a minute to bring a new key into a pod. */
@@ -279,7 +279,7 @@ export const checks: readonly Check[] = [
     todo: 'a node that does not send at its constant rate betrays its callers: see the load of its machine, and its CPU limits',
     look: (evidence) => {
       const found = relays(evidence);
-      const off = found.flatMap(([pod, scrapes]) => offRates(evidence, pod, scrapes));
+      const off = found.flatMap(([pod, scrapes]) => offRates(pod, scrapes));
       return found.length === 0 ? nothingScraped : none(off, '', `${plural(found.length, 'node')} at a constant rate`);
     },
   },
@@ -341,7 +341,8 @@ const isTrue = (
 const isServing = ({ spec, status }: NodeSlot) => status?.state === 'Active' || (spec.drain && status !== undefined);
 
 function missingOf(regions: Evidence['zone']['spec']['regions'], slots: readonly NodeSlot[]): string[] {
-  return regions.flatMap(({ name, mixes, rendezvous }) =>
+  const here = regions.filter(({ cluster }) => cluster === undefined);
+  return here.flatMap(({ name, mixes, rendezvous }) =>
     [['mix', mixes.replicas] as const, ['rendezvous', rendezvous.replicas] as const].flatMap(([role, wanted]) => {
       const there = slots.filter(({ spec }) => spec.region === name && spec.role === role).length;
       return there < wanted ? [`${there} of ${wanted} slots of role ${role} in region ${name}`] : [];
@@ -378,11 +379,12 @@ const relays = (evidence: Evidence) => {
   return scraped(evidence).filter(([pod]) => !directories.has(pod));
 };
 
-function offRates(evidence: Evidence, pod: string, scrapes: readonly Scrape[]): string[] {
+function offRates(pod: string, scrapes: readonly Scrape[]): string[] {
   const stretches = scrapes.slice(1).map((after, i) => stretch(scrapes[i]!, after));
   const rates = stretches.map(({ sentPerTick }) => sentPerTick);
   const [least, most] = [Math.min(...rates), Math.max(...rates)];
-  const mesh = meshPerTick(evidence, pod.replace(/-0$/, ''));
+  const configured =
+    (scrapes.at(-1)!.samples.get('herd_node_configured_datagrams_per_second') ?? Number.NaN) / ticksPerSecond;
   const ticks = stretches.find(({ perSecond }) => Math.abs(perSecond / ticksPerSecond - 1) > tickShareOff);
   const late = stretches.find(({ lateShare }) => lateShare > lateShareMax);
   if (stretches.some(({ perSecond }) => !Number.isFinite(perSecond)) || stretches.length === 0)
@@ -393,8 +395,8 @@ function offRates(evidence: Evidence, pod: string, scrapes: readonly Scrape[]): 
     ...(most - least > rateShareOff * most
       ? [`${pod} sends ${least.toFixed(2)} datagrams a tick and then ${most.toFixed(2)}`]
       : []),
-    ...(least < mesh * (1 - rateShareOff)
-      ? [`${pod} sends ${least.toFixed(2)} datagrams a tick; its links in the zone alone take ${mesh}`]
+    ...(least < configured * (1 - rateShareOff) || most > configured * (1 + rateShareOff)
+      ? [`${pod} sends ${least.toFixed(2)} datagrams a tick, and should send ${configured.toFixed(2)}`]
       : []),
   ];
 }
@@ -407,18 +409,4 @@ function stretch(before: Scrape, after: Scrape) {
     sentPerTick: grown('herd_node_sent_datagrams_total') / ticks,
     lateShare: grown('herd_node_late_slots_total') / ticks,
   };
-}
-
-/** What the consensus asks of a node of the mesh on its links to the others of its zone; other zones' come on top. */
-function meshPerTick(evidence: Evidence, id: string): number {
-  const own = believed(evidence)?.own;
-  if (!own) return 0;
-  const mesh = own.nodes.filter(({ role }) => role !== 'superpeer');
-  if (!mesh.some((node) => node.id === id)) return 0;
-  const rates = own.meshRates.filter(({ zone, from }) => zone === own.zone && from <= evidence.nowMs);
-  const newest = rates.reduce<{ from: number; cellsPerTick: number } | undefined>(
-    (last, rate) => (last && last.from > rate.from ? last : rate),
-    undefined,
-  );
-  return (mesh.length - 1) * (newest?.cellsPerTick ?? own.params.meshCellsPerTick);
 }

@@ -1,12 +1,13 @@
 /** What verify looks at, all of it through the API server. A thing that can't be had is a sentence that says why. */
 import type { Zone } from '../../operator/api/zone.ts';
+import { leaseName } from '../../operator/config.ts';
 import { ApiError, messageOf } from '../../operator/kube/errors.ts';
 import { type Lease, leases, type Pod, pods } from '../../operator/kube/types.ts';
 import { ports } from '../../operator/objects/config.ts';
 import { directoryName, managedSelector, roleName } from '../../operator/objects/labels.ts';
 import { hostOf } from '../../operator/plan/relations.ts';
 import type { Herd } from '../herd.ts';
-import { findOperator, leaseName, type Operator } from '../operator.ts';
+import { findOperator, type Operator } from '../operator.ts';
 import { type Definition, definitions } from '../resources.ts';
 import type { Session } from '../session.ts';
 import { parseSamples, type Samples } from './samples.ts';
@@ -90,12 +91,19 @@ function viewOf(session: Session, zone: Zone): Promise<Had<unknown>> {
 
 async function scrapeAll(session: Session, namespace: string, found: readonly Pod[], serverAheadMs: number) {
   const scraped = await Promise.all(
-    found.map(async ({ metadata: { name } }) => {
-      const path = `/api/v1/namespaces/${namespace}/pods/${name}:${ports.metrics}/proxy/metrics`;
+    found.map(async (pod) => {
+      const { name } = pod.metadata;
+      const path = `/api/v1/namespaces/${namespace}/pods/${name}:${metricsPort(pod)}/proxy/metrics`;
       return [name, await had(() => scrapesOf(session, path, serverAheadMs))] as const;
     }),
   );
   return new Map(scraped);
+}
+
+/** In the network of its machine each has another. */
+function metricsPort({ spec }: Pod): number {
+  const all = spec?.containers.flatMap((container) => container.ports ?? []);
+  return all?.find(({ name }) => name === 'metrics')?.containerPort ?? ports.metrics;
 }
 
 async function scrapesOf(session: Session, path: string, serverAheadMs: number): Promise<Scrape[]> {

@@ -33,12 +33,12 @@ const sentPerTick = 24;
 export function playProxy(mirror: Mirror, namespace: string, faults: Faults = {}) {
   return async (path: string): Promise<Answer> => {
     const dateMs = Math.floor((Date.now() + (faults.clockAheadMs ?? 0)) / 1000) * 1000;
-    const [, pod] = /^\/api\/v1\/namespaces\/[^/]+\/pods\/([^/]+):9100\/proxy\/metrics$/.exec(path) ?? [];
+    const [, pod] = /^\/api\/v1\/namespaces\/[^/]+\/pods\/([^/]+):\d+\/proxy\/metrics$/.exec(path) ?? [];
     if (pod) {
       if (faults.unreachable?.includes(pod)) throw new Error('no route to host');
       const ticks = (ticksPerSecond * Date.now()) / 1000;
       const sent = sentPerTick * ticks * (1 - (faults.sendsLess ?? 0));
-      return { text: metricsOf({ ticks, sent, up: 3, expected: 3 }), dateMs };
+      return { text: metricsOf({ ticks, sent, configured: sentPerTick, up: 3, expected: 3 }), dateMs };
     }
     const [, service, zone] =
       /^\/api\/v1\/namespaces\/[^/]+\/services\/([^/]+)-directory:8080\/proxy\/v1\/zones\/([^/]+)\/view$/.exec(path) ??

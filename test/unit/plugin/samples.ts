@@ -57,19 +57,30 @@ export interface Counts {
   readonly ticks: number;
   readonly late?: number;
   readonly sent: number;
+  /** What should be sent in a tick. */
+  readonly configured?: number;
   readonly up?: number;
   readonly expected?: number;
   readonly linkKey?: number;
 }
 
 /** A node's metrics, as prom-client writes them. */
-export function metricsOf({ ticks, late = 0, sent, up = 2, expected = 2, linkKey = 1 }: Counts): string {
+export function metricsOf({
+  ticks,
+  late = 0,
+  sent,
+  configured = 2,
+  up = 2,
+  expected = 2,
+  linkKey = 1,
+}: Counts): string {
   const labels = 'role="mix",zone="eu"';
   return `# HELP herd_node_ticks_total Ticks of the data plane, one per 20 ms.
 # TYPE herd_node_ticks_total counter
 herd_node_ticks_total{${labels}} ${ticks}
 herd_node_late_slots_total{${labels}} ${late}
 herd_node_sent_datagrams_total{${labels}} ${sent}
+herd_node_configured_datagrams_per_second{${labels}} ${50 * configured}
 herd_node_links_up{${labels}} ${up}
 herd_node_links_expected{${labels}} ${expected}
 herd_node_key_number{key="circuit",${labels}} 1

@@ -187,18 +187,18 @@ test('the plan of a rotation names the keys that get successors', () => {
   assert.match(times!, /within 30m/);
 });
 
-test('receipts are shown with the fields that they have', () => {
-  assert.equal(drawReceipts([], undefined), 'There are no receipts yet.\n');
+test('receipts say what was carried, and what is owed for it', () => {
+  assert.equal(drawReceipts([]), 'There are no receipts yet.\n');
+  const counted = { channels: 2, roundsExpected: 1000, roundsValid: 995, roundsBad: 1 };
   const receipts = [
-    { period: '2026-01', rounds: { expected: 10, valid: 9 } },
-    { period: '2026-02', bad: 1 },
+    { from: '2026-01-01T00:00:00Z', until: '2026-01-02T00:00:00Z', ...counted, payout: '3.50 EUR' },
+    { from: '2026-01-02T00:00:00Z', until: '2026-01-03T00:00:00Z', ...counted, expelled: true as const },
   ];
   assert.equal(
-    drawReceipts(receipts, '3.50'),
-    `PERIOD   ROUNDS                     BAD
-2026-01  {"expected":10,"valid":9}
-2026-02                             1
-payout: 3.50
+    drawReceipts(receipts),
+    `FROM                  UNTIL                 CHANNELS  EXPECTED  VALID  BAD  SHARE  PAYOUT
+2026-01-01T00:00:00Z  2026-01-02T00:00:00Z  2         1000      995    1    99.5%  3.50 EUR
+2026-01-02T00:00:00Z  2026-01-03T00:00:00Z  2         1000      995    1    99.5%  expelled
 `,
   );
 });

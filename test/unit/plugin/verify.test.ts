@@ -206,10 +206,10 @@ const faults: [what: string, check: string, rest: Partial<Evidence>, seen: RegEx
     /sends 2\.00 datagrams a tick and then 2\.20/,
   ],
   [
-    'the mesh gets less than the consensus says',
+    'the rate is another than the configured one',
     'rates',
     counted((count) => ({ ...count, sent: count.ticks })),
-    /alone take 2$/,
+    /sends 1\.00 datagrams a tick, and should send 2\.00$/,
   ],
   ['a node does not tick', 'rates', counted(() => ({ ticks: 1, sent: 1 })), /ticks 0\.0 times/],
 ];
