@@ -9,7 +9,7 @@ import { timeOf } from '../operator/plan/status.ts';
 import type { Command } from './arguments.ts';
 import { type ExitCode, exitCodes, Failure } from './failures.ts';
 import { absent } from './herd.ts';
-import { agree, oneNamespace, type Session } from './session.ts';
+import { agree, ownNamespace, type Session } from './session.ts';
 import { formatted, table } from './text.ts';
 
 /** Who has set the condition Approved. */
@@ -79,7 +79,7 @@ const conditionOf = ({ status }: Superpeer, type: string): Condition | undefined
   status?.conditions.find((condition) => condition.type === type);
 
 async function find(session: Session, name: string): Promise<Superpeer> {
-  const namespace = oneNamespace(session);
+  const namespace = ownNamespace(session);
   const raw = await session.client.get(superpeers, namespace, name);
   if (!raw) throw new Failure('refused', `SUPERPEER ${name}: ${absent(namespace)}`);
   const parsed = parseSuperpeer(raw);

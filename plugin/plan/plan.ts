@@ -13,7 +13,7 @@ import type { Command } from '../arguments.ts';
 import { type ExitCode, exitCodes, Failure } from '../failures.ts';
 import { readHerd } from '../herd.ts';
 import { findOperator } from '../operator.ts';
-import type { Session } from '../session.ts';
+import { ownNamespace, type Session } from '../session.ts';
 import { formatted, onOneLine, table } from '../text.ts';
 import { type Difference, differenceOf } from './difference.ts';
 import { type Objects, outcomeOf } from './outcome.ts';
@@ -31,7 +31,7 @@ export interface NamespacePlan extends Difference {
 }
 
 export async function plan(session: Session, command: Command): Promise<ExitCode> {
-  const documents = readDocuments(await session.terminal.readFile(command.file!), command, session.namespace!);
+  const documents = readDocuments(await session.terminal.readFile(command.file!), command, ownNamespace(session));
   const wishes = await tried(session, documents.manifests);
   const plans: NamespacePlan[] = [];
   for (const namespace of new Set(wishes.map(({ object }) => object.metadata.namespace))) {
