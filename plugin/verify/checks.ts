@@ -35,8 +35,10 @@ interface Check {
 const skewMsMax = 5_000;
 /** Beyond it ticks are not as frequent as they have to be; the readings come over the network. */
 const tickShareOff = 0.05;
-/** Of what a node sends per tick, from one stretch of time to the next and of what it should: handshakes and audits come on top. */
+/** Of what a node should send per tick: handshakes and audits come on top. */
 const rateShareOff = 0.05;
+/** From one stretch of time to the next. */
+const changeShareMax = 0.02;
 const lateShareMax = 0.01;
 const ticksPerSecond = 50;
 /** A kubelet takes about a minute to bring a new key into a pod. */
@@ -379,34 +381,63 @@ const relays = (evidence: Evidence) => {
   return scraped(evidence).filter(([pod]) => !directories.has(pod));
 };
 
+/** Of the first stretch in which something is off. */
 function offRates(pod: string, scrapes: readonly Scrape[]): string[] {
   const stretches = scrapes.slice(1).map((after, i) => stretch(scrapes[i]!, after));
-  const rates = stretches.map(({ sentPerTick }) => sentPerTick);
-  const [least, most] = [Math.min(...rates), Math.max(...rates)];
-  const configured =
-    (scrapes.at(-1)!.samples.get('herd_node_configured_datagrams_per_second') ?? Number.NaN) / ticksPerSecond;
-  const ticks = stretches.find(({ perSecond }) => Math.abs(perSecond / ticksPerSecond - 1) > tickShareOff);
-  const late = stretches.find(({ lateShare }) => lateShare > lateShareMax);
-  if (stretches.some(({ perSecond }) => !Number.isFinite(perSecond)) || stretches.length === 0)
-    return [`${pod} tells of no ticks`];
-  return [
-    ...(ticks ? [`${pod} ticks ${ticks.perSecond.toFixed(1)} times a second, not ${ticksPerSecond}`] : []),
-    ...(late ? [`${pod} is late in ${(100 * late.lateShare).toFixed(1)} % of its slots`] : []),
-    ...(most - least > rateShareOff * most
-      ? [`${pod} sends ${least.toFixed(2)} datagrams a tick and then ${most.toFixed(2)}`]
-      : []),
-    ...(least < configured * (1 - rateShareOff) || most > configured * (1 + rateShareOff)
-      ? [`${pod} sends ${least.toFixed(2)} datagrams a tick, and should send ${configured.toFixed(2)}`]
-      : []),
-  ];
+  const numbers = stretches.flatMap(({ perSecond, least }) => [perSecond, least]);
+  if (numbers.length === 0 || !numbers.every(Number.isFinite))
+    return [`${pod} does not tell what it sends and should send`];
+  const off = stretches.map((each) => offIn(pod, each)).find((faults) => faults.length > 0);
+  return off ?? changes(pod, stretches);
 }
 
-function stretch(before: Scrape, after: Scrape) {
-  const grown = (name: string) => (after.samples.get(name) ?? Number.NaN) - (before.samples.get(name) ?? Number.NaN);
+interface Stretch {
+  readonly perSecond: number;
+  readonly sentPerTick: number;
+  readonly lateShare: number;
+  /** Of what should be sent in a tick; they differ when clients come or go, or a link. */
+  readonly least: number;
+  readonly most: number;
+}
+
+function stretch(before: Scrape, after: Scrape): Stretch {
+  const [a, b] = [before, after].map(
+    ({ samples }) =>
+      (name: string) =>
+        samples.get(name) ?? Number.NaN,
+  ) as [Read, Read];
+  const grown = (name: string) => b(name) - a(name);
   const ticks = grown('herd_node_ticks_total');
+  const configured = [a, b].map((read) => read('herd_node_configured_datagrams_per_second') / ticksPerSecond);
   return {
     perSecond: (1000 * ticks) / (after.atMs - before.atMs),
     sentPerTick: grown('herd_node_sent_datagrams_total') / ticks,
     lateShare: grown('herd_node_late_slots_total') / ticks,
+    least: Math.min(...configured),
+    most: Math.max(...configured),
   };
+}
+
+type Read = (name: string) => number;
+
+function offIn(pod: string, { perSecond, sentPerTick, lateShare, least, most }: Stretch): string[] {
+  const isOff = sentPerTick < least * (1 - rateShareOff) || sentPerTick > most * (1 + rateShareOff);
+  const should = least === most ? least.toFixed(2) : `from ${least.toFixed(2)} to ${most.toFixed(2)}`;
+  return [
+    ...(Math.abs(perSecond / ticksPerSecond - 1) > tickShareOff
+      ? [`${pod} ticks ${perSecond.toFixed(1)} times a second, not ${ticksPerSecond}`]
+      : []),
+    ...(lateShare > lateShareMax ? [`${pod} is late in ${(100 * lateShare).toFixed(1)} % of its slots`] : []),
+    ...(isOff ? [`${pod} sends ${sentPerTick.toFixed(2)} datagrams a tick, and should send ${should}`] : []),
+  ];
+}
+
+/** While what should be sent stays, so does what is sent. */
+function changes(pod: string, stretches: readonly Stretch[]): string[] {
+  const [first] = stretches;
+  if (!stretches.every(({ least, most }) => least === first!.least && most === first!.least)) return [];
+  const rates = stretches.map(({ sentPerTick }) => sentPerTick);
+  const [least, most] = [Math.min(...rates), Math.max(...rates)];
+  if (most - least <= changeShareMax * most) return [];
+  return [`${pod} sends ${rates.map((rate) => rate.toFixed(2)).join(', then ')} datagrams a tick`];
 }

@@ -429,15 +429,20 @@ suite('kubectl herd', { skip }, () => {
     return paths.join(delimiter);
   }
 
-  test('the process finds its cluster as kubectl does, logs in by a program, and completes names', async () => {
-    const env = { PATH: process.env.PATH, HOME: folder, KUBECONFIG: await kubeconfigs() };
-    const run = promisify(execFile);
-    const { stdout } = await run(plugin('kubectl-herd'), ['status', 'eu', '--context', 'here', '-o', 'yaml'], { env });
-    assert.match(stdout, /namespace: plugged\n {4}name: eu\n {4}wrong: \[\]\n/);
-    const lost = await run(plugin('kubectl-herd'), ['status'], { env }).catch((error) => error);
+  test('kubectl finds the command and its completion, and the command its cluster as kubectl does, and logs in by a program', async () => {
+    const path = [plugin(''), process.env.HERD_KUBERNETES_BIN, process.env.PATH].join(delimiter);
+    const env = { PATH: path, HOME: folder, KUBECONFIG: await kubeconfigs() };
+    const run = async (program: string, ...words: string[]) =>
+      promisify(execFile)(program, words, { env }).then(
+        ({ stdout, stderr }) => ({ code: 0, stdout, stderr }),
+        ({ code, stdout, stderr }) => ({ code, stdout, stderr }),
+      );
+    const good = await run('kubectl', 'herd', 'status', 'eu', '--context', 'here', '-o', 'yaml');
+    assert.match(good.stdout, /namespace: plugged\n {4}name: eu\n {4}wrong: \[\]\n/, good.stderr);
+    const lost = await run('kubectl', 'herd', 'status');
     assert.equal(lost.code, 3);
     assert.match(lost.stderr, /the current context is not in it; there are: here/);
-    const complete = async (...words: string[]) => (await run(plugin('kubectl_complete-herd'), words, { env })).stdout;
+    const complete = async (...words: string[]) => (await run('kubectl', '__complete', 'herd', ...words)).stdout;
     assert.equal(
       await complete('--context', 'here', 'drain', 'eu-eu-'),
       'eu-eu-mix-0\neu-eu-mix-1\neu-eu-rendezvous-0\n:4\n',

@@ -202,8 +202,8 @@ const faults: [what: string, check: string, rest: Partial<Evidence>, seen: RegEx
   [
     'the rate changes',
     'rates',
-    counted((count, i) => ({ ...count, sent: count.sent + (i === 2 ? 50 : 0) })),
-    /sends 2\.00 datagrams a tick and then 2\.20/,
+    counted((count, i) => ({ ...count, sent: count.sent + (i === 2 ? 20 : 0) })),
+    /sends 2\.00, then 2\.08 datagrams a tick/,
   ],
   [
     'the rate is another than the configured one',
@@ -211,8 +211,23 @@ const faults: [what: string, check: string, rest: Partial<Evidence>, seen: RegEx
     counted((count) => ({ ...count, sent: count.ticks })),
     /sends 1\.00 datagrams a tick, and should send 2\.00$/,
   ],
+  [
+    'a node does not tell what it should send',
+    'rates',
+    counted((count) => ({ ...count, configured: Number.NaN })),
+    /does not tell/,
+  ],
   ['a node does not tick', 'rates', counted(() => ({ ticks: 1, sent: 1 })), /ticks 0\.0 times/],
 ];
+
+test('when what should be sent changes, what is sent may', () => {
+  const changing = counted((count, i) => ({
+    ...count,
+    configured: i === 2 ? 2.5 : 2,
+    sent: count.sent + (i === 2 ? 50 : 0),
+  }));
+  assert.equal(find(look(changing), 'rates').result, 'pass');
+});
 
 for (const [what, check, rest, seen] of faults) {
   test(`${what}: ${check} fails`, () => {
