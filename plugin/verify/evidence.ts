@@ -43,30 +43,36 @@ export interface Evidence {
 const readings = 3;
 const betweenMs = 5_000;
 
+/** One zone after the other: a thousand would take each other's time. */
 export async function gather(session: Session, herd: Herd, zones: readonly Zone[]): Promise<Evidence[]> {
-  const { client } = session;
-  const aheadMs = await serverAheadMs(session);
-  const found = await had(() => findOperator(client), 'there is no Deployment of the operator');
-  const shared = {
-    herd,
-    definitions: await had(async () => (await client.list(definitions)).items),
-    operator: found,
-    lease:
-      'problem' in found
-        ? found
-        : await had(() => client.get(leases, found.value.namespace, leaseName), `there is no Lease ${leaseName}`),
-  };
-  return Promise.all(
-    zones.map(async (zone) => {
-      const { namespace } = zone.metadata;
-      const host = herd.zones.find((z) => z.metadata.namespace === namespace && z.metadata.name === hostOf(zone));
-      const found = await podsOf(session, zone);
-      const [view, scrapes] = await Promise.all([viewOf(session, zone), scrapeAll(session, namespace, found, aheadMs)]);
-      const nowMs = session.now() + aheadMs;
-      return { ...shared, zone, host, nowMs, pods: found, view, scrapes };
-    }),
-  );
+  const all: Evidence[] = [];
+  for (const zone of zones) all.push(await gatherZone(session, herd, zone));
+  return all;
 }
+
+async function gatherZone(session: Session, herd: Herd, zone: Zone): Promise<Evidence> {
+  const { client } = session;
+  const { namespace } = zone.metadata;
+  const aheadMs = await serverAheadMs(session);
+  const operator = await had(() => findOperator(client), 'there is no Deployment of the operator');
+  const view = viewOf(session, zone);
+  const found = await podsOf(session, zone);
+  const seen = {
+    herd,
+    zone,
+    host: herd.zones.find((z) => z.metadata.namespace === namespace && z.metadata.name === hostOf(zone)),
+    definitions: await had(async () => (await client.list(definitions)).items),
+    operator,
+    lease: 'problem' in operator ? operator : await leaseOf(session, operator.value),
+    pods: found,
+    view: await view,
+    nowMs: session.now() + aheadMs,
+  };
+  return { ...seen, scrapes: await scrapeAll(session, namespace, found, aheadMs) };
+}
+
+const leaseOf = ({ client }: Session, { namespace }: Operator) =>
+  had(() => client.get(leases, namespace, leaseName), `there is no Lease ${leaseName}`);
 
 /** How far the API server's clock is ahead of ours. Its answers tell the second. */
 async function serverAheadMs({ client, now }: Session): Promise<number> {
