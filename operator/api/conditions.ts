@@ -30,5 +30,12 @@ export type ZoneConditionType =
   | 'PeersResolved'
   | 'Progressing'
   | 'Ready';
-export type SuperpeerConditionType = 'Approved' | 'Ready' | 'Registered' | 'Trusted' | 'ZoneFound';
-export type SlotConditionType = 'Addressed' | 'KeysReady' | 'PodReady' | 'PortsGiven' | 'Ready' | 'Registered';
+export type SuperpeerConditionType = 'Approved' | 'Reached' | 'Ready' | 'Registered' | 'Trusted' | 'ZoneFound';
+export type SlotConditionType =
+  | 'Addressed'
+  | 'KeysReady'
+  | 'PodReady'
+  | 'PortsGiven'
+  | 'Reached'
+  | 'Ready'
+  | 'Registered';

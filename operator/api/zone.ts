@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { conditionList } from './conditions.ts';
 import {
+  dateTime,
   dnsLabel,
   drainDeadlineSeconds,
   duration,
@@ -216,6 +217,21 @@ export const ZoneStatus = z.object({
     .meta({ description: 'The key by which what this zone’s directory says is verified.' }),
   directoryURL: z.string().max(256).optional(),
   epoch: generation().optional().meta({ description: 'Epoch of the consensus that the operator last verified.' }),
+  meshRates: z
+    .array(
+      z.object({
+        zone: zoneName(),
+        cellsPerTick: z.int().min(1).max(64),
+        since: dateTime().meta({ description: 'Start of the epoch from which on it is in force.' }),
+      }),
+    )
+    .max(65)
+    .optional()
+    .meta({
+      description:
+        'What each link to a zone carries, its own among them, as the consensus says; else chaff.cellsPerTick.',
+      ...listMap('zone'),
+    }),
   mixesReady: count(),
   rendezvousReady: count(),
   superpeersReady: count(),

@@ -65,7 +65,8 @@ export function directoryObjects({ zone, id, served, rootKeys, image }: Director
     id,
     nodeSelector: selectorOf(zone.spec.regions[0]!),
     placement: zone.spec.placement,
-    resources: { cpu: '200m', memory: '256Mi' },
+    // It waits most of the time, but everybody waits for it to start.
+    resources: { cpu: '500m', memory: '256Mi' },
     image,
     // Behind its Service: it is asked over HTTP and sends nothing at a constant rate.
     onHost: false,

@@ -45,32 +45,34 @@ export function numbersIn(nodeJson: string | undefined, zone: string): Map<strin
   );
 }
 
-/** The roster with its superpeers' numbers and their channels' mixes. */
+/**
+ * The roster with its superpeers' numbers and their channels' mixes. Where mixes are still to come (not `isWhole`) nothing is
+ * dealt anew, so that it does not matter which has its key first: the directory deals meanwhile.
+ */
 export function channelled(
   before: ReadonlyMap<string, Numbered>,
   roster: readonly RosterEntry[],
-  hasStandby: boolean,
+  { isWhole, hasStandby }: { readonly isWhole: boolean; readonly hasStandby: boolean },
 ): RosterEntry[] {
   const carriers = roster.flatMap(({ id, channels }) => (channels === undefined ? [] : [{ id, channels }]));
   const first = numberChannels(before, carriers);
-  const known = [...before.values()].flatMap(({ id: superpeer, first, dealt }) =>
-    dealt.map((place, index): Dealt => ({ id: first + index, superpeer, ...place })),
+  const known = [...before.values()].flatMap(({ id: superpeer, channels, first: from, dealt }) =>
+    dealt.slice(0, channels).map((place, index): Dealt => ({ id: from + index, superpeer, ...place })),
   );
   const carried = carriers.flatMap(({ id: superpeer, channels }) =>
     Array.from({ length: channels }, (_, index) => ({ id: first.get(superpeer)! + index, superpeer })),
   );
   const mixes = roster.filter(({ role }) => role === 'mix');
-  const placeOf = new Map(
-    dealChannels(known, carried, mixes, hasStandby).map(({ id, mix, standby }) => [
-      id,
-      { mix, ...(standby !== undefined && { standby }) },
-    ]),
-  );
+  const now = isWhole ? dealChannels(known, carried, mixes, hasStandby) : known;
+  const placesOf = Map.groupBy(now, ({ superpeer }) => superpeer);
   return roster.map((entry) => {
     const firstChannel = first.get(entry.id);
     if (firstChannel === undefined) return entry;
-    const numbers = Array.from({ length: entry.channels! }, (_, index) => firstChannel + index);
-    const dealt = numbers.flatMap((number) => placeOf.get(number) ?? []);
+    const places = (placesOf.get(entry.id) ?? []).filter(({ id }) => id >= firstChannel);
+    const dealt = places.slice(0, entry.channels!).map(({ mix, standby }) => ({
+      mix,
+      ...(standby !== undefined && { standby }),
+    }));
     return { ...entry, firstChannel, dealt };
   });
 }

@@ -31,7 +31,7 @@ import { addressOf } from './address.ts';
 import type { ListedNode } from './directory-nodes.ts';
 import { keyNames, keyStatesOf, type MadeKey, type RotationTimes } from './key-rotation.ts';
 import { portsOf } from './ports.ts';
-import { askedMs, conditions, type Finding, isTrue, type Problem, timeOf } from './status.ts';
+import { askedMs, conditions, type Finding, isTrue, judgeReached, type Problem, sayReady, timeOf } from './status.ts';
 
 export interface SlotView {
   readonly slot: NodeSlot;
@@ -99,7 +99,7 @@ export function planSlot(view: SlotView, nowMs: number): SlotPlan {
   const gone = isGone(view, drain);
   const state = gone ? 'Gone' : stateOf(view, drain);
   const findings = judge(view, state);
-  const settled = findings.every(isTrue) && drain.reason === undefined;
+  const settled = sayReady(findings) && drain.reason === undefined;
   const paused = slot.spec.paused && !isLeaving(slot);
   return {
     grant: view.port === slot.spec.port ? undefined : view.port,
@@ -250,7 +250,8 @@ function judge(view: SlotView, state: SlotState): SlotFinding[] {
   const addressed = judgeAddressed(view);
   // On a machine without an address the pod can't become ready; without a machine there is none.
   const pods = addressed.reason === 'NotPlaced' ? [pod, addressed] : [addressed, pod];
-  return [addressed, keys, port, pod, registered, judgeReady(view, state, [keys, port, ...pods, registered])];
+  const ready = judgeReady(view, state, [keys, port, ...pods, registered]);
+  return [addressed, keys, port, pod, registered, judgeReached(view.listed), ready];
 }
 
 const no = (type: SlotConditionType, reason: string, message: string): SlotFinding => ({

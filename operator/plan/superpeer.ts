@@ -10,7 +10,7 @@ import { memberSlotManifest, type SlotWish, slotManifest } from '../objects/slot
 import type { ListedNode } from './directory-nodes.ts';
 import { isSameMember, type MemberView, mayBeMade, memberId, memberOfRegion, type PlacedSlot } from './members.ts';
 import { takeReceipts, validShare } from './receipts.ts';
-import { askedMs, conditions, type Finding, isTrue } from './status.ts';
+import { askedMs, conditions, type Finding, isTrue, judgeReached, sayReady } from './status.ts';
 import { isApproved, type Removal, slotTerms } from './zone.ts';
 
 export interface SuperpeerView {
@@ -74,8 +74,10 @@ function carried({ superpeer, zone, receipts: told }: SuperpeerView): Partial<Su
 }
 
 /** A slot tells when it has changed; nobody tells of what others run, or of what a directory says of one that is up. */
-function isWaiting({ superpeer, slot }: SuperpeerView, findings: readonly SuperpeerFinding[]): boolean {
-  return (superpeer.spec.external !== undefined || slot?.status?.state === 'Active') && !findings.every(isTrue);
+function isWaiting(view: SuperpeerView, findings: readonly SuperpeerFinding[]): boolean {
+  const { superpeer, slot } = view;
+  if (memberOf(view)?.problem) return false;
+  return (superpeer.spec.external !== undefined || slot?.status?.state === 'Active') && !sayReady(findings);
 }
 
 /** The key is made even while the zone is missing. A slot that is here and should be in another cluster goes first. */
@@ -125,7 +127,7 @@ function judge(view: SuperpeerView): SuperpeerFinding[] {
   const registered = judgeRegistered(view);
   const trusted = judgeTrusted(view);
   const first = [zoneFound, ...(isApproved(view.superpeer) ? [] : [pending]), trusted];
-  return [zoneFound, trusted, registered, judgeReady(view, [...first, registered])];
+  return [zoneFound, trusted, registered, judgeReached(view.listed), judgeReady(view, [...first, registered])];
 }
 
 const no = (type: SuperpeerConditionType, reason: string, message: string): SuperpeerFinding => ({

@@ -48,12 +48,14 @@ import {
 } from './member-wishes.ts';
 import {
   clusterStatuses,
+  isEnrolled,
   judgeClusters,
   type MemberView,
   memberOfRegion,
   membersOfZone,
   type Names,
   type PlacedSlot,
+  rosterIn,
   unseenEntries,
 } from './members.ts';
 import { hostOf } from './relations.ts';
@@ -151,8 +153,9 @@ export function planZone(view: ZoneView, nowMs: number): ZonePlan {
   const wanted = isLeaving(zone) ? [] : wantedSlots(view, self.address);
   const ownDirectory = hosts(zone) && self.address ? planDirectory(view) : undefined;
   const findings = judge(view, { directory, peers, ownDirectory, wanted });
-  const ready = findings.some((finding) => finding.type === 'Ready' && isTrue(finding));
-  const quiet = ready && own.every(({ status }) => status?.drainReason === undefined);
+  // Of a cluster that can't be asked somebody tells when it can.
+  const settled = findings.some(({ type, status }) => type === 'Ready' && status !== 'False');
+  const quiet = settled && own.every(({ status }) => status?.drainReason === undefined);
   const paused = zone.spec.paused && !isLeaving(zone);
   // Nobody is left to one that is out of the roster, nor waits for it.
   const untrusted = new Set(view.superpeers.filter((s) => !isTrusted(s)).map(({ metadata: { name } }) => name));
@@ -173,6 +176,7 @@ export function planZone(view: ZoneView, nowMs: number): ZonePlan {
       ...(self.rootKey ? { rootKey: self.rootKey } : {}),
       ...(self.url ? { directoryURL: self.url } : {}),
       ...epochOf(view),
+      ...ratesOf(view, nowMs),
       ...counts(view),
       keys: keyStatesOf(view.made, zoneRotation(view.zones, zone)),
       ...(clusters.length > 0 ? { clusters } : {}),
@@ -208,7 +212,7 @@ const serviceOf = (zone: Zone): Manifest[] => (hosts(zone) ? [directoryService(z
 const isSame = (a: Zone, b: Zone) => a.metadata.name === b.metadata.name;
 
 const byName = (a: { metadata: { name: string } }, b: { metadata: { name: string } }) =>
-  a.metadata.name < b.metadata.name ? -1 : 1;
+  Number(a.metadata.name > b.metadata.name) - Number(a.metadata.name < b.metadata.name);
 
 function slotsOf({ slots }: ZoneView, zone: Zone): PlacedSlot[] {
   return slots.filter(({ spec }) => spec.zone === zone.metadata.name).sort(byName);
@@ -365,12 +369,7 @@ function servedZone(view: ZoneView, zone: Zone): ServedZone {
       directClients,
       receiptSeconds,
     },
-    roster: numbered(view, zone, [
-      ...[...slotsOf(view, zone).flatMap((slot) => enrolled(view, slot)), ...unseen(view, zone)].sort((a, b) =>
-        a.id < b.id ? -1 : 1,
-      ),
-      ...external(view, zone),
-    ]),
+    roster: numbered(view, zone, [...nodes(view, zone), ...external(view, zone)]),
     peers: findPeers(view, zone).resolved,
   };
 }
@@ -379,15 +378,27 @@ function servedZone(view: ZoneView, zone: Zone): ServedZone {
 const nodeJson = ({ configMaps, zone }: ZoneView): string | undefined =>
   configMaps.find(({ metadata: { name } }) => name === directoryName(zone.metadata.name))?.data?.['node.json'];
 
-function unseen(view: ZoneView, zone: Zone): RosterEntry[] {
-  const superpeers = view.superpeers.filter(isTrusted);
-  return unseenEntries({ ...view, zone, superpeers }, nodeJson(view));
+/** Those of slots, seen or not, by name; of two of a name the one that is here. */
+function nodes(view: ZoneView, zone: Zone): RosterEntry[] {
+  const of = { ...view, zone, superpeers: view.superpeers.filter(isTrusted) };
+  const before = rosterIn(nodeJson(view), zone.metadata.name);
+  const slots = slotsOf(view, zone).filter((slot) => isEnrolled(slot, of, before));
+  const entries = [...slots.flatMap((slot) => enrolled(view, slot)), ...unseenEntries(of, before)];
+  return [...new Map(entries.toReversed().map((entry) => [entry.id, entry])).values()].sort((a, b) =>
+    a.id < b.id ? -1 : 1,
+  );
 }
 
 /** Superpeers keep the numbers and mixes of their channels, which the directory's configuration has had up to now. */
 function numbered(view: ZoneView, zone: Zone, roster: readonly RosterEntry[]): RosterEntry[] {
   const before = numbersIn(nodeJson(view), zone.metadata.name);
-  return channelled(before, roster, zone.spec.assignment !== 'paper');
+  const listed = new Set(roster.map(({ id }) => id));
+  const isWhole = zone.spec.regions.every(({ name, mixes }) =>
+    Array.from({ length: mixes.replicas }, (_, index) => slotName(zone.metadata.name, name, 'mix', index)).every((id) =>
+      listed.has(id),
+    ),
+  );
+  return channelled(before, roster, { isWhole, hasStandby: zone.spec.assignment !== 'paper' });
 }
 
 /** A slot with a key, until it is retired and drained. */
@@ -455,6 +466,17 @@ function removals(view: ZoneView, wanted: readonly WantedSlot[]): Removal[] {
 function epochOf({ zone, consensus }: ZoneView): { epoch?: number } {
   const epoch = consensus.kind === 'verified' ? consensus.epoch : zone.status?.epoch;
   return epoch === undefined ? {} : { epoch };
+}
+
+/** Of each zone the newest that has begun. */
+function ratesOf({ zone, consensus }: ZoneView, nowMs: number): Pick<ZoneStatus, 'meshRates'> {
+  if (consensus.kind !== 'verified') return zone.status?.meshRates ? { meshRates: zone.status.meshRates } : {};
+  const begun = consensus.meshRates.filter(({ from }) => from <= nowMs).sort((a, b) => a.from - b.from);
+  const inForce = new Map(begun.map((rate) => [rate.zone, rate]));
+  const meshRates = [...inForce.values()]
+    .map((rate) => ({ zone: rate.zone, cellsPerTick: rate.cellsPerTick, since: timeOf(rate.from) }))
+    .sort((a, b) => (a.zone < b.zone ? -1 : 1));
+  return meshRates.length > 0 ? { meshRates } : {};
 }
 
 /** A node that is replaced with permission is no fault of the zone. */

@@ -32,6 +32,8 @@ export class PlayedDirectories {
     const [, zone, what] = /\/v1\/zones\/([^/]+)\/(view|nodes|receipts\/.*)$/.exec(url)!;
     const ids = this.registered.get(zone!);
     if (!ids) throw new Error('the directory answers 503');
+    const told = this.receipts.filter(({ superpeer }) => what === `receipts/${superpeer}`);
+    if (what!.startsWith('receipts') && told.length === 0) return { receipts: [] };
     const root = await this.#root(zone!);
     if (what === 'view') {
       const validUntil = new Date(Date.now() + 60_000).toISOString();
@@ -39,10 +41,8 @@ export class PlayedDirectories {
       return { own: envelope(certified(root, zone!, consensus)), peers: [] };
     }
     if (what !== 'nodes') {
-      const of = this.receipts.filter(({ superpeer }) => what === `receipts/${superpeer}`);
-      return {
-        receipts: of.map((receipt) => certified(root, zone!, JSON.stringify({ zone, ...receipt }), 'herd-receipt-v1')),
-      };
+      const receipts = told.map((receipt) => JSON.stringify({ zone, ...receipt }));
+      return { receipts: receipts.map((text) => certified(root, zone!, text, 'herd-receipt-v1')) };
     }
     const nodes = (await this.roster(zone!)).map(({ id, role, draining = false }) => {
       const empty = draining ? { empty: this.empty.has(id) } : {};

@@ -5,6 +5,7 @@
  */
 import * as kube from '../../../operator/kube/types.ts';
 import { identitySecretName, rootSecretName, rotateAnnotation } from '../../../operator/objects/labels.ts';
+import { paidChannels } from './living-directories.ts';
 import { superpeer, zone } from './samples.ts';
 import { memberName, type World } from './world.ts';
 
@@ -114,6 +115,15 @@ export const paths: readonly Path[] = [
     before: [[...base, superpeer('eu-other', 'eu')]],
     walk: deleted(kube.superpeers, 'eu-other'),
     through: all(ready, gone(kube.superpeers, 'eu-other'), gone(kube.statefulSets, 'eu-other')),
+  },
+  {
+    what: 'a superpeer is paid',
+    before: [base],
+    walk: applied(superpeer('eu-sp', 'eu', { channels: paidChannels, payment: { amount: '0.5', currency: 'EUR' } })),
+    through: all(ready, (world) => {
+      const { lastPayout } = (world.get(kube.superpeers, 'eu-sp')?.status ?? {}) as { lastPayout?: string };
+      return lastPayout === '24 EUR';
+    }),
   },
   {
     what: 'a zone is paused',

@@ -4,6 +4,7 @@ import { type Receipt, receiptsText, verifyReceipt } from '../../../../nodes/con
 import { Identity } from '../../../../nodes/crypto/keys.ts';
 import type { CertifiedText } from '../../../../nodes/crypto/signed.ts';
 import { certified, signerOf } from '../support/certified.ts';
+import { flipped, readVectors } from '../support/vectors.ts';
 
 const ROOT = new Identity(Buffer.alloc(32, 1));
 const DAY_MS = 86_400_000;
@@ -47,5 +48,25 @@ test('what is not the zone’s word is refused with a sentence that says why', (
   for (const [document, reason] of rows) {
     const verified = verifyReceipt(document, ROOT.publicKey, 'eu');
     assert.match('refused' in verified ? verified.refused : 'taken', reason);
+  }
+});
+
+interface Vectors {
+  readonly zone: string;
+  readonly rootKey: string;
+  readonly receipts: readonly { readonly says: Receipt; readonly signed: CertifiedText }[];
+}
+
+test('receipts that another implementation has made say the same here, and nothing with a bit changed', () => {
+  const { zone, rootKey, receipts } = readVectors<Vectors>('receipt');
+  const key = Buffer.from(rootKey, 'base64');
+  assert.equal(receipts.length, 2);
+  for (const { says, signed: document } of receipts) {
+    assert.deepEqual(verifyReceipt(document, key, zone), says);
+    const signature = Buffer.from(document.signature, 'base64');
+    for (let bit = 0; bit < 512; bit += 37) {
+      const forged = { ...document, signature: flipped(signature, bit).toString('base64') };
+      assert('refused' in verifyReceipt(forged, key, zone), `bit ${bit}`);
+    }
   }
 });

@@ -50,11 +50,12 @@ const zoneOf = (change: Partial<DirectoryZone> = {}): DirectoryZone => ({
   ...change,
 });
 
+const listen = { port: 1 };
+const CONFIG = { role: 'directory', id: 'd', listen, metrics: listen, epochSeconds: EPOCH_MS / 1000 } as const;
+
 /** A directory in the middle of an epoch, where all have registered. */
 function running(zone = zoneOf()) {
-  const listen = { port: 1 };
-  const config = { role: 'directory', id: 'd', listen, metrics: listen, epochSeconds: EPOCH_MS / 1000 } as const;
-  const directory = new Directory({ ...config, zones: [zone] }, SIGNERS);
+  const directory = new Directory({ ...CONFIG, zones: [zone] }, SIGNERS);
   for (const { id } of zone.roster) register(directory, START_MS, id as Id);
   return directory;
 }
@@ -170,7 +171,7 @@ test('channels go to the others when a mix of the roster drains, from the next e
     return zoneOf({ roster: [...zoneOf().roster, { ...mix2, ...(draining && { draining }) }] });
   };
   const directory = running(zoneOf());
-  const dealt = (nowMs: number) => consensusOf(directory, nowMs).channels;
+  const dealt = (nowMs: number, of = directory) => consensusOf(of, nowMs).channels;
   const alone = { id: 1, superpeer: 'sp', mix: 'mix' };
   assert.deepEqual(dealt(START_MS), [alone]);
   const boundary = START_MS + EPOCH_MS;
@@ -182,6 +183,11 @@ test('channels go to the others when a mix of the roster drains, from the next e
   const drains = (draining?: true) => zoneOf({ roster: [entry('mix', { draining }), ...two().roster.slice(1)] });
   directory.configure(boundary + 1, [drains(true)], SIGNERS);
   assert.deepEqual(dealt(boundary + 2), [{ ...alone, standby: 'mix-2' }]);
+  const early = zoneOf({ roster: [entry('mix', { draining: true }), ...two().roster.slice(1)] });
+  const idle = new Directory({ ...CONFIG, zones: [two()] }, SIGNERS);
+  idle.configure(boundary + 1, [early], SIGNERS);
+  for (const { id } of two().roster) register(idle, boundary + 2, id as Id);
+  assert.equal(dealt(boundary + 2, idle)[0]!.mix, 'mix-2', 'at once where nobody is yet');
   const next = boundary + EPOCH_MS;
   for (const { id } of two().roster) register(directory, next, id as Id);
   assert.deepEqual(dealt(next), [{ id: 1, superpeer: 'sp', mix: 'mix-2', standby: 'mix' }]);
@@ -212,7 +218,7 @@ test('reports every node of the roster, signed for nothing else, and whether one
   assert('text' in verified, JSON.stringify(verified));
   const { nodes, ...about }: NodesText = JSON.parse(verified.text);
   assert.deepEqual(about, { zone: 'eu', issuedAt: later });
-  const rest = { registered: true, draining: false, expelled: null, boot: 1 };
+  const rest = { registered: true, draining: false, answered: null, expelled: null, boot: 1 };
   assert.deepEqual(nodes, [
     { ...rest, id: 'mix', role: 'mix', draining: true, empty: true },
     { ...rest, id: 'rendezvous', role: 'rendezvous', registered: false },

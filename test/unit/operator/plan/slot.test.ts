@@ -6,7 +6,7 @@ import { planSlot, type SlotPlan, type SlotView } from '../../../../operator/pla
 import { deleted, key, laterMs, machine, objectsOf, pod, running, slot, timeOf } from '../samples.ts';
 
 const name = 'eu-eu-mix-0';
-const listed = { registered: true, draining: false, empty: undefined, expelled: undefined };
+const listed = { registered: true, draining: false, answered: undefined, empty: undefined, expelled: undefined };
 const empty = { ...listed, draining: true, empty: true };
 const full = { ...listed, draining: true, empty: false };
 
@@ -126,6 +126,17 @@ test('a slot says at which address and port its pod is reached, and what to do w
     laterMs,
   );
   assert.deepEqual([lost.status.state, lost.status.address, ready(lost)], ['Publishing', undefined, 'False NoAddress']);
+});
+
+test('whether the directory reaches the node is said, and is no part of being Ready', () => {
+  const said = (answered: boolean | undefined) => {
+    const plan = planSlot(active({ listed: { ...listed, answered } }), laterMs);
+    const { status, reason } = plan.status.conditions.find(({ type }) => type === 'Reached')!;
+    return [status, reason, ready(plan), plan.requeueAfterMs];
+  };
+  assert.deepEqual(said(true), ['True', 'Answered', 'True Ready', 60_000]);
+  assert.deepEqual(said(false), ['False', 'NoAnswer', 'True Ready', 60_000]);
+  assert.deepEqual(said(undefined), ['Unknown', 'NotTried', 'True Ready', 60_000]);
 });
 
 test('what makes a slot wish to drain', () => {
