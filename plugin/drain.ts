@@ -6,11 +6,11 @@ import { timeOf } from '../operator/plan/status.ts';
 import type { Command } from './arguments.ts';
 import { type ExitCode, exitCodes, Failure } from './failures.ts';
 import { absent, type Herd, readHerd } from './herd.ts';
-import { agree, oneNamespace, type Session } from './session.ts';
+import { agree, ownNamespace, type Session } from './session.ts';
 import { lengthOf, plural } from './text.ts';
 
 export async function drain(session: Session, command: Command): Promise<ExitCode> {
-  const namespace = oneNamespace(session);
+  const namespace = ownNamespace(session);
   const herd = await readHerd(session.client, namespace);
   const slots = chosen(herd, command, namespace).filter((slot) => !isAsked(slot));
   if (slots.length === 0) return told(session, 'All of them are asked to drain already.');
@@ -20,7 +20,7 @@ export async function drain(session: Session, command: Command): Promise<ExitCod
 }
 
 export async function undrain(session: Session, command: Command): Promise<ExitCode> {
-  const namespace = oneNamespace(session);
+  const namespace = ownNamespace(session);
   const herd = await readHerd(session.client, namespace);
   const slots = chosen(herd, command, namespace).filter(isAsked);
   if (slots.length === 0) return told(session, 'None of them was asked to drain.');

@@ -11,7 +11,6 @@ export interface Place {
   readonly cluster: Cluster;
   /** That of the context. */
   readonly namespace: string;
-  readonly contexts: readonly string[];
 }
 
 export interface Wanted {
@@ -38,7 +37,7 @@ export async function placeOf(wanted: Wanted, env: Environment): Promise<Place> 
       throw new Error(`${named} is not in it; there are: ${contexts.join(', ') || 'none'}`);
     }
     const namespace = config.getContextObject(current)?.namespace ?? 'default';
-    return { cluster: await clusterOf(load, files.join(delimiter)), namespace, contexts };
+    return { cluster: await clusterOf(load, files.join(delimiter)), namespace };
   } catch (error) {
     throw new Failure('unreachable', `kubeconfig ${files.join(delimiter)}: ${messageOf(error)}`);
   }

@@ -3,7 +3,7 @@ import { zones } from '../operator/kube/types.ts';
 import type { Command } from './arguments.ts';
 import { type ExitCode, exitCodes } from './failures.ts';
 import { readHerd, zonesOf } from './herd.ts';
-import { agree, oneNamespace, type Session } from './session.ts';
+import { agree, ownNamespace, type Session } from './session.ts';
 
 const plans = {
   paused: [
@@ -17,7 +17,7 @@ export const pause = (session: Session, command: Command) => setPaused(session, 
 export const resume = (session: Session, command: Command) => setPaused(session, command, false);
 
 async function setPaused(session: Session, command: Command, paused: boolean): Promise<ExitCode> {
-  const namespace = oneNamespace(session);
+  const namespace = ownNamespace(session);
   const [zone] = zonesOf(await readHerd(session.client, namespace), command.name, namespace);
   const { name, uid } = zone!.metadata;
   const is = paused ? 'paused' : 'not paused';

@@ -7,7 +7,7 @@ import type { Command } from './arguments.ts';
 import { type ExitCode, exitCodes, Failure } from './failures.ts';
 import { absent, type Herd, kindOf, readHerd, slotsOf } from './herd.ts';
 import { newestKeys } from './keys.ts';
-import { agree, oneNamespace, type Session } from './session.ts';
+import { agree, ownNamespace, type Session } from './session.ts';
 import { lengthOf } from './text.ts';
 
 export type Target =
@@ -15,7 +15,7 @@ export type Target =
   | { readonly kind: 'zone'; readonly object: Zone };
 
 export async function rotate(session: Session, command: Command): Promise<ExitCode> {
-  const namespace = oneNamespace(session);
+  const namespace = ownNamespace(session);
   const herd = await readHerd(session.client, namespace);
   const target = targetOf(herd, command.name!, namespace);
   await agree(session, rotatePlan(herd, target), command.yes);

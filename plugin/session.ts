@@ -31,8 +31,5 @@ export async function agree({ terminal }: Session, plan: readonly string[], yes:
   if (!/^y(es)?$/i.test(answer.trim())) throw new Failure('wrong', 'not done');
 }
 
-/** Names are of one namespace. */
-export function oneNamespace({ namespace }: Session): string {
-  if (namespace === undefined) throw new Failure('usage', '--all-namespaces: not with a name');
-  return namespace;
-}
+/** Of verbs that know no --all-namespaces. */
+export const ownNamespace = ({ namespace }: Session): string => namespace!;

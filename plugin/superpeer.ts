@@ -1,14 +1,15 @@
 /** kubectl herd superpeer approve, quarantine, readmit, receipts. */
 import type { Condition } from '../operator/api/conditions.ts';
 import { apiVersion } from '../operator/api/fields.ts';
-import { parseSuperpeer, type Superpeer } from '../operator/api/superpeer.ts';
-import { type CustomResource, type Manifest, superpeers } from '../operator/kube/types.ts';
+import { parseSuperpeer, type ReceiptState, type Superpeer } from '../operator/api/superpeer.ts';
+import { type Manifest, superpeers } from '../operator/kube/types.ts';
 import { readmitAnnotation } from '../operator/objects/labels.ts';
+import { validShare } from '../operator/plan/receipts.ts';
 import { timeOf } from '../operator/plan/status.ts';
 import type { Command } from './arguments.ts';
 import { type ExitCode, exitCodes, Failure } from './failures.ts';
 import { absent } from './herd.ts';
-import { agree, oneNamespace, type Session } from './session.ts';
+import { agree, ownNamespace, type Session } from './session.ts';
 import { formatted, table } from './text.ts';
 
 /** Who has set the condition Approved. */
@@ -78,16 +79,12 @@ const conditionOf = ({ status }: Superpeer, type: string): Condition | undefined
   status?.conditions.find((condition) => condition.type === type);
 
 async function find(session: Session, name: string): Promise<Superpeer> {
-  const parsed = parseSuperpeer(await read(session, name));
-  if (!parsed.ok) throw new Failure('refused', ...parsed.problems.map((problem) => `SUPERPEER ${name}: ${problem}`));
-  return parsed.value;
-}
-
-async function read(session: Session, name: string): Promise<CustomResource> {
-  const namespace = oneNamespace(session);
+  const namespace = ownNamespace(session);
   const raw = await session.client.get(superpeers, namespace, name);
   if (!raw) throw new Failure('refused', `SUPERPEER ${name}: ${absent(namespace)}`);
-  return raw;
+  const parsed = parseSuperpeer(raw);
+  if (!parsed.ok) throw new Failure('refused', ...parsed.problems.map((problem) => `SUPERPEER ${name}: ${problem}`));
+  return parsed.value;
 }
 
 /** A condition of its own manager, beside those of the operator. */
@@ -109,31 +106,25 @@ async function setApproved(session: Session, superpeer: Superpeer, status: strin
 }
 
 export async function receipts(session: Session, command: Command): Promise<ExitCode> {
-  const raw = await read(session, command.name!);
-  const seen = (raw.status ?? {}) as { receipts?: unknown; payout?: unknown };
-  const list = Array.isArray(seen.receipts) ? seen.receipts.filter((one) => typeof one === 'object' && one) : [];
-  const data = {
-    superpeer: command.name,
-    receipts: list,
-    ...(seen.payout === undefined ? {} : { payout: seen.payout }),
-  };
-  session.terminal.out(formatted(command.output, data, () => drawReceipts(list, seen.payout)));
+  const { metadata, status } = await find(session, command.name!);
+  const list = status?.receipts ?? [];
+  session.terminal.out(
+    formatted(command.output, { superpeer: metadata.name, receipts: list }, () => drawReceipts(list)),
+  );
   return exitCodes.ok;
 }
 
-/** Whatever fields they have: names of their own are the heading. */
-export function drawReceipts(receipts: readonly object[], payout: unknown): string {
+export function drawReceipts(receipts: readonly ReceiptState[]): string {
   if (receipts.length === 0) return 'There are no receipts yet.\n';
-  const fields = [...new Set(receipts.flatMap((receipt) => Object.keys(receipt)))];
-  const rows = receipts.map((receipt) => fields.map((field) => textOf((receipt as Record<string, unknown>)[field])));
-  const owed = payout === undefined ? '' : `payout: ${textOf(payout)}\n`;
-  return `${table(
-    fields.map((field) => field.toUpperCase()),
-    rows,
-  )}${owed}`;
-}
-
-function textOf(value: unknown): string {
-  if (value === undefined) return '';
-  return typeof value === 'object' ? JSON.stringify(value) : String(value);
+  const rows = receipts.map((receipt) => [
+    receipt.from,
+    receipt.until,
+    String(receipt.channels),
+    String(receipt.roundsExpected),
+    String(receipt.roundsValid),
+    String(receipt.roundsBad),
+    validShare(receipt),
+    receipt.expelled ? 'expelled' : (receipt.payout ?? ''),
+  ]);
+  return table(['FROM', 'UNTIL', 'CHANNELS', 'EXPECTED', 'VALID', 'BAD', 'SHARE', 'PAYOUT'], rows);
 }

@@ -29,6 +29,8 @@ export interface ZoneTopology {
   readonly directory: string;
   readonly regions: readonly {
     readonly name: string;
+    /** By which Secret of the namespace it is found, if it is in another cluster, whose slots are not seen here. */
+    readonly cluster: string | undefined;
     readonly roles: readonly { readonly role: string; readonly nodes: readonly NodePlace[] }[];
   }[];
   /** Superpeers that others run, wherever they are. */
@@ -57,6 +59,7 @@ export function topologyOf(herd: Herd, zone: Zone): ZoneTopology {
     directory: directoryName(hostOf(zone)),
     regions: names.map((name) => ({
       name,
+      cluster: zone.spec.regions.find((region) => region.name === name)?.cluster?.kubeconfigSecretRef.name,
       roles: roles.flatMap((role) => {
         const here = slots.filter(({ spec }) => spec.region === name && spec.role === role);
         const nodes = here.map(({ metadata, status }) => ({
@@ -96,7 +99,7 @@ const says: Record<Link['kind'], string> = {
 };
 
 export function drawTopology(zone: ZoneTopology): string {
-  const regions = zone.regions.map(({ name, roles }): Branch => {
+  const regions = zone.regions.map(({ name, cluster, roles }): Branch => {
     const branches = roles.map(({ role, nodes }) => ({
       text: role,
       branches: nodes.map(({ name, state, machine }) => ({
@@ -104,7 +107,7 @@ export function drawTopology(zone: ZoneTopology): string {
         branches: [],
       })),
     }));
-    return { text: `region ${name}`, branches };
+    return { text: `region ${name}${cluster ? ` in the cluster of Secret ${cluster}` : ''}`, branches };
   });
   const list = (text: string, items: readonly string[]): Branch[] =>
     items.length === 0 ? [] : [{ text, branches: items.map((item) => ({ text: item, branches: [] })) }];
