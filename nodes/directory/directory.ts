@@ -1,14 +1,17 @@
 import type { ConsensusText, ViewText } from '../config/consensus.ts';
 import { envelope, verifyConsensus } from '../config/consensus.ts';
+import { type Carried, dealChannels } from '../config/dealing.ts';
 import { claimedId, type Descriptor, verifyDescriptor } from '../config/descriptor.ts';
 import type { DirectoryConfig, DirectoryZone } from '../config/node.ts';
 import type { NodeReport, NodesText } from '../config/nodes.ts';
+import { type Receipt, receiptPeriodMs } from '../config/receipt.ts';
 import { claimedVerdict, verifyVerdict } from '../config/verdict.ts';
 import { parseEndpoint } from '../core/units.ts';
 import type { KeyKind } from '../crypto/keys.ts';
 import type { CertifiedText, SignedText } from '../crypto/signed.ts';
 import type { ProbeTarget } from './probes.ts';
 import { Rates, type RatesOptions } from './rates.ts';
+import { Receipts } from './receipts.ts';
 import { type KnownKey, scheduled } from './schedule.ts';
 import type { Signer } from './signer.ts';
 
@@ -46,10 +49,20 @@ interface ServedZone {
   since: number | undefined;
   /** By node id, the process that was looked for where it says it is, and whether it answered. BOUNDED: by the roster. */
   readonly answers: Map<string, { readonly boot: number; readonly answered: boolean }>;
+  /** What is dealt anew counts from an epoch's start on. BOUNDED: by the channels of the roster and of the one before. */
+  dealing: Dealing;
   /** From which instant on the roster's word that a node drains counts. BOUNDED: by the roster. */
   readonly drainsFrom: Map<string, number>;
   readonly rates: Rates;
+  readonly receipts: Receipts;
   signed: { content: string; consensus: CertifiedText } | undefined;
+}
+
+type Channels = ConsensusText['channels'];
+interface Dealing {
+  readonly before: Channels;
+  readonly from: number;
+  readonly after: Channels;
 }
 
 export type Registration =
@@ -99,9 +112,11 @@ export class Directory {
       expelled: new Map(),
       since: undefined,
       answers: new Map(),
+      dealing: { before: [], from: 0, after: channelsOf(config, []) },
       // Since when the roster says so is not known: most likely for longer than this process lives.
       drainsFrom: new Map(drainingOf(config).map((id) => [id, 0])),
       rates: new Rates(this.#ratesOf(config)),
+      receipts: new Receipts(receiptPeriodMs(config.params)),
       signed: undefined,
     };
   }
@@ -118,8 +133,11 @@ export class Directory {
     const draining = new Set(drainingOf(config));
     for (const id of zone.drainsFrom.keys()) if (!draining.has(id)) zone.drainsFrom.delete(id);
     const nextEpochMs = (Math.floor(nowMs / this.#epochMs) + 1) * this.#epochMs;
+    const dealt = dealtAt(nowMs, zone.dealing);
+    zone.dealing = { before: dealt, from: nextEpochMs, after: channelsOf(config, dealt) };
     for (const id of draining) if (!zone.drainsFrom.has(id)) zone.drainsFrom.set(id, nextEpochMs);
     zone.rates.configure(this.#ratesOf(config));
+    zone.receipts.configure(receiptPeriodMs(config.params));
   }
 
   #ratesOf({ zone, peers, params }: DirectoryZone): RatesOptions {
@@ -156,6 +174,10 @@ export class Directory {
     const isNew = known?.descriptor.boot !== descriptor.boot && nowMs - zone.since >= GATHERING_MS;
     if (isNew) zone.answers.set(id, { boot: descriptor.boot, answered: false });
     zone.descriptors.set(id, { descriptor, receivedAt: nowMs, keys: { link, circuit } });
+    if (entry.role === 'mix' && descriptor.rounds) {
+      zone.receipts.take(nowMs, id, descriptor.boot, descriptor.rounds);
+      this.#receipts(nowMs, zone);
+    }
     return 'accepted';
   }
 
@@ -196,12 +218,10 @@ export class Directory {
     if (served?.descriptors.get(id)?.descriptor.boot === boot) served.answers.set(id, { boot, answered });
   }
 
-  /** Nodes of all zones that have registered and don't answer. */
-  unanswered(nowMs: number): number {
-    let count = 0;
-    for (const zone of this.#zones.values())
-      for (const id of this.#alive(nowMs, zone).keys()) if (this.#answered(zone, id) === false) count += 1;
-    return count;
+  /** Nodes of a zone that are registered and have answered where they say they are. */
+  answering(nowMs: number, zoneName: string): number {
+    const zone = this.#zones.get(zoneName)!;
+    return [...this.#alive(nowMs, zone).keys()].filter((id) => this.#answered(zone, id)).length;
   }
 
   /** Superpeers of all zones that are left out for what a mix has said. */
@@ -263,6 +283,17 @@ export class Directory {
     });
     const report: NodesText = { zone: zoneName, issuedAt: nowMs, nodes };
     return zone.signer.sign(nowMs, 'herd-nodes-v1', JSON.stringify(report));
+  }
+
+  /** What superpeers, or one of them, have carried in the last periods, signed one by one. */
+  receipts(nowMs: number, zoneName: string, superpeer?: string): CertifiedText[] | undefined {
+    const zone = this.#zones.get(zoneName);
+    return zone && this.#receipts(nowMs, zone, superpeer);
+  }
+
+  #receipts(nowMs: number, { config, receipts, signer }: ServedZone, superpeer?: string): CertifiedText[] {
+    const sign = (receipt: Receipt) => signer.sign(nowMs, 'herd-receipt-v1', JSON.stringify(receipt));
+    return receipts.all(nowMs, config.zone, config.roster, sign, superpeer);
   }
 
   /**
@@ -349,7 +380,7 @@ export class Directory {
       validUntil: new Date(epoch * this.#epochMs + CONSENSUS_LIFETIME_MS).toISOString(),
       params: config.params,
       nodes,
-      channels: channelsOf(config).flatMap((channel) => served(channel, alive)),
+      channels: dealtAt(nowMs, zone.dealing).flatMap((channel) => served(channel, alive)),
       meshRates: zone.rates.entries(nowMs),
     };
     const content = JSON.stringify(consensus);
@@ -366,29 +397,35 @@ function drainingOf({ roster }: DirectoryZone): string[] {
 }
 
 /**
- * Channels of a zone, the same whoever is up: as numbered by the roster, or else through the superpeers by id; dealt to the
- * mixes by number, the next mix standing by. A number that two superpeers claim is the first's, by id.
+ * Channels of a zone, the same whoever is up: as numbered and dealt by the roster, or else numbered through the superpeers by
+ * id and dealt after what was dealt `before`. A number that two superpeers claim is the first's, by id.
  */
-export function channelsOf(zone: DirectoryZone): ConsensusText['channels'] {
-  const byId = (a: { id: string }, b: { id: string }) => (a.id < b.id ? -1 : 1);
-  const mixes = zone.roster.filter(({ role }) => role === 'mix').sort(byId);
-  if (mixes.length === 0) return [];
-  const superpeers = zone.roster.filter((node) => node.role === 'superpeer').sort(byId);
-  const byNumber = new Map<number, string>();
+export function channelsOf(zone: DirectoryZone, before: Channels): Channels {
+  const superpeers = zone.roster.filter((node) => node.role === 'superpeer').sort((a, b) => (a.id < b.id ? -1 : 1));
+  const carried = new Map<number, Carried>();
+  const known = new Map(before.map((channel) => [channel.id, channel]));
   let next = 1;
-  for (const { id, channels, firstChannel = next } of superpeers) {
-    for (let number = firstChannel; number < firstChannel + channels; number += 1)
-      if (!byNumber.has(number)) byNumber.set(number, id);
+  for (const { id: superpeer, channels, firstChannel = next, dealt = [] } of superpeers) {
     next = firstChannel + channels;
+    for (let id = firstChannel; id < next; id += 1) {
+      if (carried.has(id)) continue;
+      carried.set(id, { id, superpeer });
+      const told = dealt[id - firstChannel];
+      if (told) known.set(id, { id, superpeer, ...told });
+    }
   }
-  const hasStandby = mixes.length > 1 && zone.params.assignment !== 'paper';
-  return [...byNumber]
-    .sort(([a], [b]) => a - b)
-    .map(([id, superpeer]) => {
-      const mix = mixes[(id - 1) % mixes.length]!.id;
-      const standby = hasStandby ? { standby: mixes[id % mixes.length]!.id } : {};
-      return { id, superpeer, mix, ...standby };
-    });
+  const mixes = zone.roster.filter(({ role }) => role === 'mix');
+  return dealChannels([...known.values()], [...carried.values()], mixes, zone.params.assignment !== 'paper');
+}
+
+/** Channels that there are now; one that was there before keeps its mix until what is dealt anew counts. */
+function dealtAt(nowMs: number, { before, from, after }: Dealing): Channels {
+  if (nowMs >= from) return after;
+  const known = new Map(before.map((channel) => [channel.id, channel]));
+  return after.map((channel) => {
+    const last = known.get(channel.id);
+    return last?.superpeer === channel.superpeer ? last : channel;
+  });
 }
 
 /** A channel as it can be served: by its mix, by its standby mix where the mix is gone, or not at all. */

@@ -7,9 +7,9 @@ import { PacketRing } from '../core/ring.ts';
 import { nowUs } from '../host/clock.ts';
 import { main, readConfig, readConfigFile, serveProbes, untilSignalled } from '../host/daemon.ts';
 import { repeat } from '../host/directory-client.ts';
-import { readJson, reply, serveHttp } from '../host/http.ts';
+import { type Route, readJson, reply, serveHttp } from '../host/http.ts';
 import { log } from '../host/log.ts';
-import { expelledGauge, signingKeysGauge, unansweredGauge } from '../host/metrics.ts';
+import { directoryMetrics, type ServedZoneNumbers } from '../host/metrics.ts';
 import { openUdp } from '../host/udp.ts';
 import { DATAGRAM_BYTES_MAX } from '../wire/constants.ts';
 import { Directory, type Registration } from './directory.ts';
@@ -22,7 +22,7 @@ const RELOAD_INTERVAL_MS = 1_000;
 const PROBE_INTERVAL_MS = 500;
 const PROBE_SLOTS = 256;
 /** A descriptor with its quotes escaped. */
-const BODY_BYTES_MAX = 32_768;
+const BODY_BYTES_MAX = 196_608;
 
 const STATUS: Record<Registration, number> = {
   accepted: 200,
@@ -100,6 +100,21 @@ async function followProbes(signal: AbortSignal, directory: Directory): Promise<
   });
 }
 
+function numbersOf(nowMs: number, directory: Directory, signers: Signers): ServedZoneNumbers[] {
+  const signing = new Map(signers.numbers(nowMs));
+  return directory.zones().map(({ zone, peers }) => {
+    const { registered, roster } = directory.registered(nowMs, zone);
+    return {
+      zone,
+      signingKey: signing.get(zone)!,
+      roster,
+      registered,
+      answering: directory.answering(nowMs, zone),
+      peers: peers.length,
+    };
+  });
+}
+
 await main(async () => {
   const text = readConfigFile();
   const config = readConfig<DirectoryConfig>(directoryConfig, text);
@@ -137,6 +152,16 @@ await main(async () => {
         reply(response, signed ? 200 : 404, signed ?? { error: 'zone not served here' });
       },
     },
+    ...['/v1/zones/:zone/receipts', '/v1/zones/:zone/receipts/:superpeer'].map(
+      (path): Route => ({
+        method: 'GET',
+        path,
+        handler: (_request, response, [zone, superpeer]) => {
+          const receipts = directory.receipts(Date.now(), zone!, superpeer);
+          reply(response, receipts ? 200 : 404, receipts ? { receipts } : { error: 'zone not served here' });
+        },
+      }),
+    ),
     {
       method: 'POST',
       path: '/v1/zones/:zone/nodes',
@@ -159,9 +184,11 @@ await main(async () => {
   ]);
   const labels = { role: 'directory', zone: config.zones[0]!.zone };
   const registry = await serveProbes(config.metrics.port, labels, undefined, () => true);
-  expelledGauge(registry, () => directory.expelled());
-  unansweredGauge(registry, () => directory.unanswered(Date.now()));
-  signingKeysGauge(registry, () => signers.numbers(Date.now()));
+  directoryMetrics(
+    registry,
+    () => directory.expelled(),
+    () => numbersOf(Date.now(), directory, signers),
+  );
   const peers = new Peers(directory);
   peers.follow(config.zones);
   followConfig(signal, text, directory, signers, peers);

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { type ConsensusNode, nodeTag, type View } from '../config/consensus.ts';
 import { type Descriptor, signDescriptor, type ZoneDemand } from '../config/descriptor.ts';
 import type { RelayConfig } from '../config/node.ts';
+import type { RoundsReport } from '../config/receipt.ts';
 import type { Identity, NodeKeys, NumberedPair } from '../crypto/keys.ts';
 import { publish, repeat } from './directory-client.ts';
 import { log } from './log.ts';
@@ -21,8 +22,11 @@ const LOOK_INTERVAL_MS = 250;
 type Draining = Pick<Descriptor, 'draining' | 'empty'>;
 
 export class Registration {
+  /** The node's name. */
+  readonly tag: string;
   /** What the plane has counted last. */
   demand: readonly ZoneDemand[] | undefined;
+  rounds: readonly RoundsReport[] | undefined;
   /** What its files hold. */
   keys: NodeKeys;
   readonly #config: RelayConfig;
@@ -30,7 +34,6 @@ export class Registration {
   readonly #identity: Identity;
   readonly #isEmpty: () => boolean;
   readonly #boot = randomBytes(4).readUInt32BE();
-  readonly #tag: string;
   #isEnding = false;
 
   constructor(
@@ -45,12 +48,12 @@ export class Registration {
     this.#identity = identity;
     this.keys = keys;
     this.#isEmpty = isEmpty;
-    this.#tag = nodeTag(config.zone, identity.publicKey);
+    this.tag = nodeTag(config.zone, identity.publicKey);
   }
 
   /** This process as the consensus has it. */
   listedIn(view: View): ConsensusNode | undefined {
-    return view.own.nodes.find(({ tag, boot }) => tag === this.#tag && boot === this.#boot);
+    return view.own.nodes.find(({ tag, boot }) => tag === this.tag && boot === this.#boot);
   }
 
   /** The process is to end. */
@@ -96,7 +99,7 @@ export class Registration {
   }
 
   #says(endpoint: string, draining: Draining): Descriptor {
-    const { demand } = this;
+    const { demand, rounds } = this;
     return {
       zone: this.#config.zone,
       id: this.#config.id,
@@ -106,6 +109,7 @@ export class Registration {
       boot: this.#boot,
       issuedAt: Date.now(),
       ...(demand && { demand: [...demand] }),
+      ...(rounds && { rounds: [...rounds] }),
       ...draining,
     };
   }

@@ -33,6 +33,22 @@ export const regionName = () =>
     .max(17)
     .regex(/^[a-z]([-a-z0-9]{0,15}[a-z0-9])?$/);
 
+/** Of a namespace, and of the names of most things: a DNS label. */
+export const dnsLabel = () =>
+  z
+    .string()
+    .min(1)
+    .max(63)
+    .regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/);
+
+/** Of a Secret: DNS labels with dots between. */
+export const secretName = () =>
+  z
+    .string()
+    .min(1)
+    .max(253)
+    .regex(/^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/);
+
 /** A value that fits a Kubernetes label. */
 export const labelValue = () =>
   z
@@ -129,7 +145,7 @@ export const network = () =>
           first: z.int().min(1024).max(29998).default(21000),
           count: z.int().min(1).max(4096).default(500),
         })
-        .prefault({})
+        .prefault({ first: 21000, count: 500 })
         .meta({
           description:
             'Ports of nodes in mode Host. From first on, count ports are for cells; the next count are for metrics. As many nodes fit on the machines of a region.',
@@ -169,6 +185,26 @@ export const nodeResources = () =>
     .prefault({});
 export type NodeResources = z.infer<ReturnType<typeof nodeResources>>;
 
+/** What a superpeer earns; an amount that a float could not hold is none that is computed with floats. */
+export const payment = (description: string) =>
+  z
+    .object({
+      amount: z
+        .string()
+        .max(19)
+        .regex(/^[0-9]{1,9}(\.[0-9]{1,9})?$/)
+        .meta({ description: 'A decimal number, such as 0.002.' }),
+      currency: z
+        .string()
+        .max(5)
+        .regex(/^[A-Z]{3,5}$/)
+        .meta({ description: 'As in ISO 4217, such as EUR.' }),
+      per: z.enum(['channel-hour']).default('channel-hour').meta({ description: '180000 rounds.' }),
+    })
+    .optional()
+    .meta({ description });
+export type Payment = NonNullable<z.infer<ReturnType<typeof payment>>>;
+
 export const dateTime = () => z.string().max(32).meta({ format: 'date-time' });
 
 /** What a status tells of keys that change: never of their bytes. */
@@ -194,6 +230,7 @@ export interface ObjectMeta {
   readonly generation: number;
   readonly creationTimestamp: string;
   readonly deletionTimestamp?: string;
+  readonly labels?: Readonly<Record<string, string>>;
   readonly annotations?: Readonly<Record<string, string>>;
   readonly finalizers?: readonly string[];
 }

@@ -121,6 +121,8 @@ const kinds: readonly Kind[] = [
       ready,
       age,
       wide({ name: 'Region', type: 'string', jsonPath: '.spec.managed.region' }),
+      wide({ name: 'Valid', type: 'string', jsonPath: '.status.lastValid' }),
+      wide({ name: 'Paid', type: 'string', jsonPath: '.status.lastPayout' }),
       wide({ name: 'Approved', type: 'string', jsonPath: '.status.conditions[?(@.type=="Approved")].status' }),
     ],
   },

@@ -1,5 +1,6 @@
 /** What all controllers work with. */
 import type { Parsed } from '../api/fields.ts';
+import type { Members } from '../clusters/members.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { EventRecorder } from '../kube/events.ts';
 import type { Outcome } from '../kube/workers.ts';
@@ -11,6 +12,7 @@ import type { Ports } from './ports.ts';
 export interface Deps {
   readonly client: KubeClient;
   readonly caches: Caches;
+  readonly members: Members;
   readonly keys: KeyKeeper;
   readonly directories: DirectoryReader;
   readonly ports: Ports;

@@ -3,9 +3,10 @@ import { isDeepStrictEqual } from 'node:util';
 import type { NodeSlot } from '../api/slot.ts';
 import type { Superpeer } from '../api/superpeer.ts';
 import type { Zone } from '../api/zone.ts';
-import type { KubeClient } from '../kube/client.ts';
+import { Members } from '../clusters/members.ts';
+import type { ClientOptions, KubeClient } from '../kube/client.ts';
 import { EventRecorder } from '../kube/events.ts';
-import type { Lane } from '../kube/queue.ts';
+import type { Lane, QueueObserver } from '../kube/queue.ts';
 import type { Beginning } from '../kube/reflector.ts';
 import type { Change } from '../kube/store.ts';
 import { type CustomResource, controllerOf, type KubeNode, type KubeObject, keyOf, type Pod } from '../kube/types.ts';
@@ -35,6 +36,8 @@ export type Controller = (typeof controllers)[number];
 
 export interface ManagerOptions {
   readonly client: KubeClient;
+  /** Of clients of the other clusters that Zones are in. */
+  readonly memberClient: ClientOptions;
   /** Empty: all. */
   readonly namespaces: readonly string[];
   readonly nodeImage: string;
@@ -43,16 +46,20 @@ export interface ManagerOptions {
   readonly onReconcile: (controller: Controller, key: string, seconds: number, error: unknown) => void;
   readonly onWatchError: (resource: string, error: unknown) => void;
   readonly onWatchBegin?: (resource: string, by: Beginning) => void;
+  readonly queueObserver?: (controller: Controller) => QueueObserver;
   /** Who tells of events; the one without leave to ask for, where there are two. */
   readonly eventClient?: KubeClient;
   /** How long a public key read from a Secret is believed; the default suits all but tests. */
   readonly keysBelievedMs?: number;
+  /** How often a kubeconfig is looked at; the default suits all but tests. */
+  readonly kubeconfigMs?: number;
 }
 
 const concurrency = 4;
 
 export class Manager {
   readonly caches: Caches;
+  readonly members: Members;
   readonly workers: Record<Controller, Workers>;
   readonly #events: EventRecorder;
   readonly #ports = new Ports();
@@ -69,19 +76,29 @@ export class Manager {
       onError: options.onWatchError,
       onBegin: (resource, by) => options.onWatchBegin?.(resource, by),
     });
+    this.members = new Members({
+      home: client,
+      client: options.memberClient,
+      onSlot: (namespace, change) => this.#memberSlotChanged(namespace, change),
+      onState: (zones) => this.#memberChanged(zones),
+      onError: (error) => options.onWatchError('nodeslots elsewhere', error),
+      secretMs: options.kubeconfigMs,
+    });
     const keys = new KeyKeeper(
       client,
       options.keysBelievedMs === undefined ? {} : { believedMs: options.keysBelievedMs },
     );
     const directories = new DirectoryReader(options.askDirectory);
     this.#events = new EventRecorder(options.eventClient ?? client, options.instance);
+    const { caches, members } = this;
     const [events, ports] = [this.#events, this.#ports];
-    const deps: Deps = { client, caches: this.caches, keys, directories, ports, events, nodeImage };
+    const deps: Deps = { client, caches, members, keys, directories, ports, events, nodeImage };
     const worker = (controller: Controller, reconcile: ReturnType<typeof zoneController>) =>
       new Workers({
         concurrency,
         reconcile,
         onDone: (key, seconds, error) => options.onReconcile(controller, key, seconds, error),
+        observer: options.queueObserver?.(controller),
       });
     this.workers = {
       slot: worker('slot', slotController(deps)),
@@ -107,6 +124,7 @@ export class Manager {
   /** Takes no new keys; resolves when the running reconciles have ended. */
   async stop(): Promise<void> {
     await Promise.all(Object.values(this.workers).map((w) => w.stop()));
+    await this.members.stop();
   }
 
   /** Resolves when the events that were recorded are written, or could not be. */
@@ -146,6 +164,22 @@ export class Manager {
     const slot = slotIn(object);
     if (slot) this.#addZones(slot.metadata.namespace, slot.spec.zone);
     this.#childChanged(change);
+  }
+
+  /** What depends on a slot elsewhere is here, in the namespace of its Zone. */
+  #memberSlotChanged(namespace: string, { before, after }: Change<CustomResource>): void {
+    const object = (after ?? before)!;
+    const { zone, role } = object.spec as { zone: string; role: string };
+    this.#addZones(namespace, zone);
+    if (role === 'superpeer') this.workers.superpeer.add(`${namespace}/${object.metadata.name}`);
+  }
+
+  #memberChanged(zones: readonly string[]): void {
+    for (const key of zones) {
+      const [namespace, name] = key.split('/') as [string, string];
+      this.#addZones(namespace, name);
+      for (const superpeer of superpeersOf(this.caches, namespace, name)) this.workers.superpeer.add(keyOf(superpeer));
+    }
   }
 
   #childChanged({ before, after }: Change<KubeObject>): void {

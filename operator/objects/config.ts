@@ -31,6 +31,7 @@ export interface RosterEntry {
   readonly identityKey: string;
   readonly channels?: number;
   readonly firstChannel?: number;
+  readonly dealt?: readonly { readonly mix: string; readonly standby?: string | undefined }[];
   readonly draining?: true;
 }
 
@@ -46,6 +47,7 @@ export interface ServedZone {
     readonly attachmentsPerClient: number;
     readonly assignment: 'augment' | 'ranking' | 'random' | 'paper';
     readonly directClients: number;
+    readonly receiptSeconds: number;
   };
   readonly roster: readonly RosterEntry[];
   readonly peers: readonly { readonly zone: string; readonly url: string; readonly rootKey: string }[];

@@ -1,10 +1,21 @@
 /** Kubernetes objects of one slot: the configuration and the pod of a mix, rendezvous or superpeer. */
 import type { z } from 'zod';
+import type { ObjectMeta } from '../api/fields.ts';
 import { apiVersion } from '../api/fields.ts';
 import type { NodeSlot, NodeSlotSpec } from '../api/slot.ts';
 import type { Manifest } from '../kube/types.ts';
+import { slotBudget } from './budget.ts';
 import { configHash, configMap, type DirectoryAddress, type NodePorts, nodeConfig } from './config.ts';
-import { childMetadata, finalizer, identitySecretName, keysSecretName, type Owner, roleLabels } from './labels.ts';
+import {
+  childMetadata,
+  finalizer,
+  homeLabel,
+  identitySecretName,
+  keysSecretName,
+  type Owner,
+  ownLabels,
+  roleLabels,
+} from './labels.ts';
 import { nodeStatefulSet } from './pod.ts';
 import { seedKey } from './secret.ts';
 
@@ -43,7 +54,8 @@ export function slotObjects({ slot, identityKey, directory, ports, image }: Slot
     // The slot's controller ends the pod when nothing rides on it.
     updateStrategy: 'OnDelete',
   });
-  return { configMap: configMap(owner, zone, config), statefulSet };
+  const budgets = slot.metadata.labels?.[homeLabel] === undefined ? [] : [slotBudget(slot)];
+  return { configMap: configMap(owner, zone, config), statefulSet, budgets };
 }
 
 export type SlotWish = Omit<z.input<typeof NodeSlotSpec>, 'drain' | 'port'>;
@@ -57,6 +69,16 @@ export function slotManifest(owner: Owner, name: string, spec: SlotWish): Manife
     metadata: { ...childMetadata(owner, name, roleLabels(spec.zone, spec.role)), finalizers: [finalizer] },
     spec,
   };
+}
+
+/** The same in another cluster, where nothing could own it: its Zone removes it itself. */
+export function memberSlotManifest(
+  home: ObjectMeta,
+  { namespace, name }: { readonly namespace: string; readonly name: string },
+  spec: SlotWish,
+): Manifest & { spec: SlotWish } {
+  const labels = { ...ownLabels, ...roleLabels(spec.zone, spec.role), [homeLabel]: home.uid };
+  return { apiVersion, kind: 'NodeSlot', metadata: { name, namespace, labels, finalizers: [finalizer] }, spec };
 }
 
 /** The permission to drain, or its withdrawal, or the port: fields that are applied under managers of their own. */

@@ -103,7 +103,7 @@ export function planSlot(view: SlotView, nowMs: number): SlotPlan {
   const paused = slot.spec.paused && !isLeaving(slot);
   return {
     grant: view.port === slot.spec.port ? undefined : view.port,
-    apply: objects && !paused && !isLeaving(slot) ? [objects.configMap, objects.statefulSet] : [],
+    apply: objects && !paused && !isLeaving(slot) ? [objects.configMap, ...objects.budgets, objects.statefulSet] : [],
     nudge: paused ? undefined : nudge(view),
     end: paused ? undefined : toEnd(view, drain),
     finalizer: !gone,

@@ -47,6 +47,7 @@ suite('the operator', { skip }, () => {
     stopping = new AbortController();
     manager = new Manager({
       client,
+      memberClient: {},
       namespaces: [],
       nodeImage,
       instance: 'test',
@@ -307,6 +308,34 @@ suite('the operator', { skip }, () => {
     await slotIs('eu-sp', { state: 'Active', drained: false });
     assert.equal((await podOf('eu-sp')).uid, uid);
     directories.empty.clear();
+  });
+
+  test('what a superpeer has carried and earns is in its status, each period once', async () => {
+    const dayMs = 86_400_000;
+    const today = Math.floor(Date.now() / dayMs) * dayMs;
+    const signed = (from: number, valid: number) => ({
+      ...{ superpeer: 'eu-sp', identityKey: Buffer.alloc(32).toString('base64'), from, until: from + dayMs },
+      ...{ channels: 3, expected: 12_960_000, valid, bad: 5, expelled: false, issuedAt: Date.now() },
+    });
+    const payment = { amount: '0.0012', currency: 'EUR' };
+    await apply(plane.admin, superpeer('eu-sp', 'eu', { channels: 3, payment }));
+    directories.receipts.push(signed(today - 3 * dayMs, 12_600_000));
+    const paid = (payouts: string[]) =>
+      eventually(async () => {
+        manager.workers.superpeer.add(`${namespace}/eu-sp`);
+        const status = await statusOf(kube.superpeers, 'eu-sp');
+        const receipts = (status?.receipts ?? []) as { payout: string }[];
+        return isDeepStrictEqual(
+          receipts.map(({ payout }) => payout),
+          payouts,
+        );
+      }, `payouts ${payouts}`);
+    await paid(['0.084 EUR']);
+    directories.receipts.push(signed(today - 3 * dayMs, 1), signed(today - 2 * dayMs, 12_960_000));
+    await paid(['0.084 EUR', '0.0864 EUR']);
+    const { lastValid, lastPayout } = (await statusOf(kube.superpeers, 'eu-sp'))!;
+    assert.deepEqual([lastValid, lastPayout], ['100.0%', '0.0864 EUR']);
+    directories.receipts.length = 0;
   });
 
   test('a superpeer that a mix has found out is out of the roster until somebody readmits it', async () => {

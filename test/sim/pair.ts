@@ -37,6 +37,8 @@ export class Pair {
   readonly callee: SimClient;
   readonly callerHears: Listener;
   readonly calleeHears: Listener;
+  /** What a path in a zone is besides, from now on. */
+  trouble: (from: Host, to: Host) => Partial<PathQuality> | undefined = () => undefined;
   readonly #check: Checker;
 
   constructor(seed: string, check: Checker, plan: PairPlan = {}) {
@@ -48,7 +50,7 @@ export class Pair {
       params: { attachmentsPerClient: attachments, meshCellsPerTick: 2, clientsPerChannel: 8, ...params },
     };
     const near = { delayUs: 5 * MILLISECOND_US, jitterUs: MILLISECOND_US, loss: 0, ...within };
-    const path: Path = (from, to) => (zoneOf(from) === zoneOf(to) ? near : WAN);
+    const path: Path = (from, to) => (zoneOf(from) === zoneOf(to) ? { ...near, ...this.trouble(from, to) } : WAN);
     this.#check = check;
     this.network = new Network(
       seed,

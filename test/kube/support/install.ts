@@ -17,6 +17,7 @@ const plurals: Record<string, string> = {
   Role: 'roles',
   RoleBinding: 'rolebindings',
   Secret: 'secrets',
+  Service: 'services',
   ServiceAccount: 'serviceaccounts',
   Superpeer: 'superpeers',
   ValidatingAdmissionPolicy: 'validatingadmissionpolicies',

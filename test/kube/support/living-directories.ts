@@ -1,4 +1,4 @@
-/** Plays the directories of a namespace: they serve what their ConfigMaps say and list the nodes whose pods are ready. */
+/** Plays the directories of a namespace, which may have nodes in another: they serve what their ConfigMaps say and list the nodes whose pods are ready. */
 import { envelope } from '../../../nodes/config/consensus.ts';
 import { Identity } from '../../../nodes/crypto/keys.ts';
 import type { ManagerOptions } from '../../../operator/controllers/manager.ts';
@@ -9,12 +9,12 @@ import { certified } from '../../unit/nodes/support/certified.ts';
 import { isReady } from './kubelet.ts';
 import type { Mirror } from './mirror.ts';
 
-export function directoriesIn(mirror: Mirror, namespace: string): ManagerOptions['askDirectory'] {
+export function directoriesIn(mirror: Mirror, namespace: string, member: string): ManagerOptions['askDirectory'] {
   /** A directory keeps its key while it runs, whatever becomes of the Secret. BOUNDED: by the zones of the world. */
   const roots = new Map<string, Identity>();
   const runs = (id: string) => {
-    const pod = mirror.get(kube.pods, namespace, `${id}-0`);
-    return pod !== undefined && isReady(pod);
+    const pods = [namespace, member].map((where) => mirror.get(kube.pods, where, `${id}-0`));
+    return pods.some((pod) => pod !== undefined && isReady(pod));
   };
   const configOf = (zone: string): DirectoryConfig | undefined =>
     mirror

@@ -11,7 +11,7 @@ const read = (file: string) => readFileSync(join(operator, file), 'utf8');
 const unique = (words: Iterable<string>) => [...new Set(words)].sort();
 
 /** Where reasons come from. */
-const sources = [...globSync('plan/*.ts', { cwd: operator }).sort(), 'controllers/keys.ts'].map(read);
+const sources = [...globSync('{clusters,plan}/*.ts', { cwd: operator }).sort(), 'controllers/keys.ts'].map(read);
 /** What is written like a reason and is none: the phase and a condition of a pod, kinds of a machine's addresses. */
 const others = ['ExternalIP', 'InternalIP', 'PodScheduled', 'Running'];
 

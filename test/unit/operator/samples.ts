@@ -134,6 +134,8 @@ export function view(of: Zone, rest: Partial<ZoneView> = {}): ZoneView {
     zones: [of],
     superpeers: [],
     slots: [],
+    members: [],
+    taken: new Set(),
     rootKey: key(`${of.metadata.name}-root`),
     keyProblem: undefined,
     made: [],

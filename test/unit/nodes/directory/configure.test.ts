@@ -24,7 +24,13 @@ const SIGNERS = new Map([
   ['sa', signerOf('sa', identity(2))],
 ]);
 const NA_ROOT = identity(3);
-const NODES = { mix: identity(10), rendezvous: identity(11), sp: identity(12), 'sp-new': identity(13) };
+const NODES = {
+  mix: identity(10),
+  rendezvous: identity(11),
+  sp: identity(12),
+  'sp-new': identity(13),
+  'mix-2': identity(14),
+};
 type Id = keyof typeof NODES;
 
 const entry = (id: Id, more: object = {}): RosterEntry => {
@@ -156,6 +162,29 @@ test('that a node drains counts from the next epoch on, that it does not any mor
     [false, true],
     'asked for again, it waits again',
   );
+});
+
+test('channels go to the others when a mix of the roster drains, from the next epoch on, and it stands by for them', () => {
+  const two = (draining?: true) => {
+    const mix2 = { id: 'mix-2', role: 'mix' as const, identityKey: text(NODES['mix-2'].publicKey) };
+    return zoneOf({ roster: [...zoneOf().roster, { ...mix2, ...(draining && { draining }) }] });
+  };
+  const directory = running(zoneOf());
+  const dealt = (nowMs: number) => consensusOf(directory, nowMs).channels;
+  const alone = { id: 1, superpeer: 'sp', mix: 'mix' };
+  assert.deepEqual(dealt(START_MS), [alone]);
+  const boundary = START_MS + EPOCH_MS;
+  directory.configure(START_MS + 1, [two()], SIGNERS);
+  assert.equal(register(directory, START_MS + 1, 'mix-2'), 'accepted');
+  assert.deepEqual(dealt(boundary - 900_000 + 2), [alone], 'a mix that comes too');
+  for (const { id } of two().roster) register(directory, boundary, id as Id);
+  assert.deepEqual(dealt(boundary), [{ ...alone, standby: 'mix-2' }]);
+  const drains = (draining?: true) => zoneOf({ roster: [entry('mix', { draining }), ...two().roster.slice(1)] });
+  directory.configure(boundary + 1, [drains(true)], SIGNERS);
+  assert.deepEqual(dealt(boundary + 2), [{ ...alone, standby: 'mix-2' }]);
+  const next = boundary + EPOCH_MS;
+  for (const { id } of two().roster) register(directory, next, id as Id);
+  assert.deepEqual(dealt(next), [{ id: 1, superpeer: 'sp', mix: 'mix-2', standby: 'mix' }]);
 });
 
 test('that a node drains counts at once when it says so itself, and no longer than it says so', () => {

@@ -98,7 +98,7 @@ test('a node that does not answer is listed as draining while another of its rol
   assert.deepEqual(draining(START_MS), [], 'clients have no other mix or superpeer to go to');
   probed('eu-mix-1', 1, true);
   assert.deepEqual(draining(START_MS), ['eu-mix-0']);
-  assert.equal(served.unanswered(START_MS), 2);
+  assert.equal(served.answering(START_MS, 'eu'), 2);
   probed('eu-mix-0', 1, true);
   assert.deepEqual(draining(START_MS), []);
   first(2, START_MS + 14_000);
@@ -293,14 +293,27 @@ test('deals channels to the mixes in turn, the next standing by, whatever the or
     { id: 2, superpeer: 'sp-a', mix: 'mix-1', standby: 'mix-0' },
     { id: 3, superpeer: 'sp-b', mix: 'mix-0', standby: 'mix-1' },
   ];
-  assert.deepEqual(channelsOf({ ...ZONE, roster }), dealt);
-  assert.deepEqual(channelsOf({ ...ZONE, roster: roster.toReversed() }), dealt);
-  assert.deepEqual(channelsOf({ ...ZONE, roster: roster.filter(({ role }) => role !== 'mix') }), []);
+  assert.deepEqual(channelsOf({ ...ZONE, roster }, []), dealt);
+  assert.deepEqual(channelsOf({ ...ZONE, roster: roster.toReversed() }, []), dealt);
+  assert.deepEqual(channelsOf({ ...ZONE, roster: roster.filter(({ role }) => role !== 'mix') }, []), []);
+});
+
+test('deals as the roster says, and what it does not say after what was dealt before', () => {
+  const places = [{ mix: 'mix-1' }, { mix: 'mix-0', standby: 'mix-1' }];
+  const roster = twoMixes().map((entry) =>
+    entry.id === 'sp-a' ? { ...entry, firstChannel: 5, dealt: places } : entry,
+  );
+  const before = [{ id: 7, superpeer: 'sp-b', mix: 'mix-1', standby: 'mix-0' }];
+  assert.deepEqual(channelsOf({ ...ZONE, roster: roster as DirectoryZone['roster'] }, before), [
+    { id: 5, superpeer: 'sp-a', mix: 'mix-1', standby: 'mix-0' },
+    { id: 6, superpeer: 'sp-a', mix: 'mix-0', standby: 'mix-1' },
+    { id: 7, superpeer: 'sp-b', mix: 'mix-1', standby: 'mix-0' },
+  ]);
 });
 
 test('no mix stands by in a zone of one mix, nor where the paper is to be compared with', () => {
   const roster = twoMixes();
-  const standbys = (zone: DirectoryZone) => channelsOf(zone).map(({ standby }) => standby);
+  const standbys = (zone: DirectoryZone) => channelsOf(zone, []).map(({ standby }) => standby);
   assert.deepEqual(standbys({ ...ZONE, roster: roster.filter(({ id }) => id !== 'mix-1') }), Array(3).fill(undefined));
   assert.deepEqual(
     standbys({ ...ZONE, roster, params: { ...ZONE.params, assignment: 'paper' } }),

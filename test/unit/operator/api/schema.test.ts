@@ -47,7 +47,7 @@ test('kubectl shows the columns that the contract names', () => {
   ]);
   assert.deepEqual(columns, [
     ['NodeSlot', ['Zone', 'Role', 'State', 'Drain', 'Ready', 'Age', 'Region', 'Address', 'Machine']],
-    ['Superpeer', ['Zone', 'Channels', 'Ready', 'Age', 'Region', 'Approved']],
+    ['Superpeer', ['Zone', 'Channels', 'Ready', 'Age', 'Region', 'Valid', 'Paid', 'Approved']],
     ['Zone', ['Ready', 'Mixes', 'Rendezvous', 'Superpeers', 'Epoch', 'Age']],
   ]);
 });

@@ -9,7 +9,9 @@ const base: SuperpeerView = {
   zone: zone('eu', {}, published('eu')),
   host: undefined,
   slot: undefined,
+  members: [],
   listed: undefined,
+  receipts: [],
 };
 const said = (plan: SuperpeerPlan) => plan.status.conditions.map((c) => `${c.type}=${c.status} ${c.reason}`);
 
@@ -36,6 +38,10 @@ test('a superpeer is Ready when its slot is Active and the directory lists it', 
     [
       { slot: slot('eu-sp', 'superpeer'), listed: { ...listed, registered: false, expelled: 'tampering' } },
       'Ready=False Expelled',
+    ],
+    [
+      { slot: slot('eu-sp', 'superpeer'), listed: { ...listed, registered: false, expelled: 'unserviceable' } },
+      'Ready=False Unserviceable',
     ],
     [{ slot: slot('eu-sp', 'superpeer'), listed }, 'Ready=True Ready'],
   ];

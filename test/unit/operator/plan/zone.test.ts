@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
+import type { NodeSlot } from '../../../../operator/api/slot.ts';
 import type { ConfigMap } from '../../../../operator/kube/types.ts';
 import type { DirectoryConfig } from '../../../../operator/objects/config.ts';
 import type { NodeStatefulSet } from '../../../../operator/objects/pod.ts';
@@ -137,7 +138,14 @@ test('what others run is admitted when it is approved', () => {
   };
   assert.deepEqual(rosterWith([]), []);
   assert.deepEqual(rosterWith([approved('False')]), []);
-  const entry = { id: 'garage', role: 'superpeer', identityKey: key('garage'), channels: 3, firstChannel: 1 };
+  const entry = {
+    id: 'garage',
+    role: 'superpeer',
+    identityKey: key('garage'),
+    channels: 3,
+    firstChannel: 1,
+    dealt: [],
+  };
   assert.deepEqual(rosterWith([approved('True')]), [entry]);
   assert.deepEqual(rosterWith([approved('True'), { ...approved('False'), type: 'Trusted' }]), []);
 });
@@ -199,6 +207,22 @@ test('superpeers keep the numbers of their channels when another comes', () => {
       ['eu-c', 2],
     ],
   );
+});
+
+test('channels keep their mixes when another mix comes, but for its share; those of one that drains go to the others', () => {
+  const superpeers = ['eu-a', 'eu-b', 'eu-c', 'eu-d'].map((name) => slot(name, 'superpeer'));
+  const dealt = (slots: NodeSlot[], before: ConfigMap[]) => {
+    const plan = planZone(view(zone('eu'), { slots: [...slots, ...superpeers], configMaps: before }), laterMs);
+    const { roster } = directoryOf(plan).zones[0]!;
+    const configMap = plan.apply.find((o) => o.kind === 'ConfigMap') as unknown as ConfigMap;
+    return { mixes: roster.flatMap(({ dealt = [] }) => dealt.map(({ mix }) => mix.at(-1))).join(''), configMap };
+  };
+  const one = dealt([mix('eu-eu-mix-1')], []);
+  const two = dealt([mix('eu-eu-mix-0'), mix('eu-eu-mix-1')], [one.configMap]);
+  const draining = mix('eu-eu-mix-1', { drainReason: 'Cordoned' }, { drain: true });
+  const left = dealt([mix('eu-eu-mix-0'), draining], [two.configMap]);
+  const back = dealt([mix('eu-eu-mix-0'), mix('eu-eu-mix-1')], [left.configMap]);
+  assert.deepEqual([one.mixes, two.mixes, left.mixes, back.mixes], ['1111', '1100', '0000', '0011']);
 });
 
 test('a zone that is Ready and has something to drain is Progressing, and looks again soon', () => {
