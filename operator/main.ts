@@ -65,6 +65,8 @@ async function main(): Promise<number> {
       retried: () => metrics.queueRetries.inc({ controller }),
       taken: (waitedMs) => metrics.queueSeconds.observe({ controller }, waitedMs / 1000),
     }),
+    onMemberError: (namespace, secret, error) =>
+      log('info', 'another cluster', { namespace, secret, error: messageOf(error) }),
     onWatchBegin: (resource, by) => metrics.watchBegins.inc({ resource, by }),
   });
   measure();

@@ -45,12 +45,12 @@ interface ServedZone {
   readonly peers: Map<string, { signed: CertifiedText; epoch: number }>;
   /** Superpeers that a mix has found to lie, and the reason, until they leave the roster or get another identity. BOUNDED: by the roster. */
   readonly expelled: Map<string, string>;
+  /** What is dealt anew counts from an epoch's start on. BOUNDED: by the channels of the roster and of the one before. */
+  dealing: Dealing;
   /** When the first of its nodes came. */
   since: number | undefined;
   /** By node id, the process that was looked for where it says it is, and whether it answered. BOUNDED: by the roster. */
   readonly answers: Map<string, { readonly boot: number; readonly answered: boolean }>;
-  /** What is dealt anew counts from an epoch's start on. BOUNDED: by the channels of the roster and of the one before. */
-  dealing: Dealing;
   /** From which instant on the roster's word that a node drains counts. BOUNDED: by the roster. */
   readonly drainsFrom: Map<string, number>;
   readonly rates: Rates;
@@ -110,9 +110,9 @@ export class Directory {
       descriptors: new Map(),
       peers: new Map(),
       expelled: new Map(),
+      dealing: { before: [], from: 0, after: channelsOf(config, []) },
       since: undefined,
       answers: new Map(),
-      dealing: { before: [], from: 0, after: channelsOf(config, []) },
       // Since when the roster says so is not known: most likely for longer than this process lives.
       drainsFrom: new Map(drainingOf(config).map((id) => [id, 0])),
       rates: new Rates(this.#ratesOf(config)),
@@ -218,10 +218,12 @@ export class Directory {
     if (served?.descriptors.get(id)?.descriptor.boot === boot) served.answers.set(id, { boot, answered });
   }
 
-  /** Nodes of a zone that are registered and have answered where they say they are. */
-  answering(nowMs: number, zoneName: string): number {
-    const zone = this.#zones.get(zoneName)!;
-    return [...this.#alive(nowMs, zone).keys()].filter((id) => this.#answered(zone, id)).length;
+  /** Nodes of all zones that have registered and don't answer. */
+  unanswered(nowMs: number): number {
+    let count = 0;
+    for (const zone of this.#zones.values())
+      for (const id of this.#alive(nowMs, zone).keys()) if (this.#answered(zone, id) === false) count += 1;
+    return count;
   }
 
   /** Superpeers of all zones that are left out for what a mix has said. */

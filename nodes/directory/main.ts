@@ -80,6 +80,14 @@ function followKeys(signal: AbortSignal, signers: Signers): void {
   );
 }
 
+function numbersOf(nowMs: number, directory: Directory, signers: Signers): ServedZoneNumbers[] {
+  const signing = new Map(signers.numbers(nowMs));
+  return directory.zones().map(({ zone, peers }) => {
+    const { registered, roster } = directory.registered(nowMs, zone);
+    return { zone, signingKey: signing.get(zone)!, roster, registered, peers: peers.length };
+  });
+}
+
 /** Looks whether nodes are where they say, from a port of its own. A directory without a way out looks in vain, and says so. */
 async function followProbes(signal: AbortSignal, directory: Directory): Promise<void> {
   const drops = new DropCounters();
@@ -97,21 +105,6 @@ async function followProbes(signal: AbortSignal, directory: Directory): Promise<
     outbox.clear();
     for (const { target, answered } of results) directory.probed(target, answered);
     return PROBE_INTERVAL_MS;
-  });
-}
-
-function numbersOf(nowMs: number, directory: Directory, signers: Signers): ServedZoneNumbers[] {
-  const signing = new Map(signers.numbers(nowMs));
-  return directory.zones().map(({ zone, peers }) => {
-    const { registered, roster } = directory.registered(nowMs, zone);
-    return {
-      zone,
-      signingKey: signing.get(zone)!,
-      roster,
-      registered,
-      answering: directory.answering(nowMs, zone),
-      peers: peers.length,
-    };
   });
 }
 
@@ -186,7 +179,10 @@ await main(async () => {
   const registry = await serveProbes(config.metrics.port, labels, undefined, () => true);
   directoryMetrics(
     registry,
-    () => directory.expelled(),
+    {
+      expelled: () => directory.expelled(),
+      unanswered: () => directory.unanswered(Date.now()),
+    },
     () => numbersOf(Date.now(), directory, signers),
   );
   const peers = new Peers(directory);

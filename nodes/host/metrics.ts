@@ -175,14 +175,13 @@ export interface ServedZoneNumbers {
   readonly signingKey: number;
   readonly roster: number;
   readonly registered: number;
-  readonly answering: number;
   readonly peers: number;
 }
 
 /** A directory's own metrics. The label `zone` is here that of which something is said. */
 export function directoryMetrics(
   registry: Registry,
-  expelled: () => number,
+  counts: { readonly expelled: () => number; readonly unanswered: () => number },
   zones: () => readonly ServedZoneNumbers[],
 ): void {
   const byZone = (name: string, help: string, value: (zone: ServedZoneNumbers) => number) => {
@@ -201,7 +200,13 @@ export function directoryMetrics(
     registry,
     'herd_directory_expelled_superpeers',
     'Superpeers that are left out of the consensus because a mix has found them to lie.',
-    expelled,
+    counts.expelled,
+  );
+  gaugeOf(
+    registry,
+    'herd_directory_unanswered_nodes',
+    'Nodes that have registered and do not answer where they say they are.',
+    counts.unanswered,
   );
   byZone(
     'herd_directory_signing_key_number',
@@ -213,11 +218,6 @@ export function directoryMetrics(
     'herd_directory_registered_nodes',
     'Nodes of the roster that renew their descriptors and are not expelled.',
     ({ registered }) => registered,
-  );
-  byZone(
-    'herd_directory_answering_nodes',
-    'Registered nodes that have answered where they say they are.',
-    ({ answering }) => answering,
   );
   byZone('herd_directory_peer_zones', 'Zones that the zone’s configuration names as peers.', ({ peers }) => peers);
 }

@@ -12,14 +12,13 @@ import { type ClientOptions, KubeClient } from '../kube/client.ts';
 import type { Cluster } from '../kube/cluster.ts';
 import { ApiError } from '../kube/errors.ts';
 import type { Change } from '../kube/store.ts';
-import { type CustomResource, type KubeObject, nodeSlots, secrets } from '../kube/types.ts';
+import { type CustomResource, type KubeObject, keyOf, nodeSlots, secrets } from '../kube/types.ts';
 import { homeLabel } from '../objects/labels.ts';
 import { givenManifest } from '../objects/slot.ts';
 import type { MemberWish } from '../plan/member-wishes.ts';
 import { type MemberRef, type MemberView, memberId, type PlacedSlot } from '../plan/members.ts';
 import type { Problem } from '../plan/status.ts';
 import { Breaker } from './breaker.ts';
-import { readKubeconfig } from './kubeconfig.ts';
 
 export interface MemberOptions {
   /** Where the Secret is. */
@@ -43,21 +42,21 @@ export interface Wisher {
   readonly home: string;
 }
 
-/** The kubeconfig that is in force, and what came of it. */
-interface Link {
-  readonly client: KubeClient;
+/** From the cluster's first answer until it gives no answer: all slots are read anew, and then followed. */
+interface Session {
   readonly slots: Cache<CustomResource>;
-  /** BOUNDED: two for each living Zone that the member is one of; forget() drops them. */
+  /** BOUNDED: two for each living Zone that has to do with the member; forget() drops them. */
   readonly appliers: Map<string, Applier>;
-  /** While the breaker is closed. */
-  watching: AbortController | undefined;
-  /** The server refuses the watch. */
+  readonly stopping: AbortController;
+  /** The server refuses what we need. */
   refused: { readonly problem: Problem; readonly atMs: number } | undefined;
 }
 
 const kubeconfigKey = 'kubeconfig';
 /** Once, and not for long: there is the breaker, and a next reconcile. */
 const requests = { attemptsMax: 1, requestMsMax: 5_000 };
+/** By then the watch has shown what was made, or has ended. */
+const makingMs = 180_000;
 /** It answers whether the server, the credential and the kind are there, and nothing else. */
 const nothing = `${homeLabel}=nobody`;
 
@@ -80,7 +79,9 @@ export class Member {
   readonly #breaker: Breaker;
   /** uid and version of the Secret that was read last. */
   #read = '';
-  #link: Link | undefined;
+  /** By the kubeconfig that is in force. */
+  #client: KubeClient | undefined;
+  #session: Session | undefined;
   /** Those that were last seen whole. */
   #seen: Cache<CustomResource> | undefined;
   #problem: Problem | undefined = unseen;
@@ -89,6 +90,8 @@ export class Member {
   /** BOUNDED: by the Zones and Superpeers that have to do with the member. */
   readonly #wishes = new Map<string, { readonly wisher: Wisher; readonly wish: MemberWish }>();
   #writing: Promise<void> | undefined;
+  /** Names of slots that may have been made and were not seen yet, and since when. BOUNDED: by what is wished in makingMs. */
+  readonly #making = new Map<string, { readonly home: string; readonly atMs: number }>();
 
   /** @param namespace of the Zones and the Secret */
   constructor(namespace: string, ref: MemberRef, options: MemberOptions) {
@@ -99,10 +102,11 @@ export class Member {
   }
 
   get problem(): Problem | undefined {
-    const { refused, slots } = this.#link ?? {};
-    const heardAtMs = slots ? performance.now() - slots.silentSeconds() * 1000 : 0;
-    const refusal = refused && refused.atMs > heardAtMs ? refused.problem : undefined;
-    return this.#problem ?? refusal ?? (slots?.synced ? undefined : unseen);
+    if (this.#problem || !this.#session) return this.#problem ?? unseen;
+    const { refused, slots } = this.#session;
+    if (!slots.synced) return refused?.problem ?? unseen;
+    const heardAtMs = performance.now() - slots.silentSeconds() * 1000;
+    return refused && refused.atMs > heardAtMs ? refused.problem : undefined;
   }
 
   viewOf(zone: { readonly name: string; readonly uid: string }): MemberView {
@@ -117,6 +121,10 @@ export class Member {
         slots.push({ ...parsed.value, member: memberId(this.ref) });
       else unread.add(raw.metadata.name);
     }
+    for (const [name, { home, atMs }] of this.#making) {
+      if (performance.now() - atMs > makingMs) this.#making.delete(name);
+      else if (home === zone.uid) unread.add(name);
+    }
     const isTaken = (slot: CustomResource | undefined) => slot !== undefined && homeOf(slot) !== zone.uid;
     const taken = { has: (name: string) => isTaken(seen.get(`${this.ref.namespace}/${name}`)) };
     return { ...view, slots, unread, taken };
@@ -124,35 +132,35 @@ export class Member {
 
   /** Until the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
-    const { random, secretMs } = this.#options;
+    const { random, secretMs, onError } = this.#options;
     let lookAtMs = Number.NEGATIVE_INFINITY;
     while (!signal.aborted) {
       this.#wake = new AbortController();
       if (performance.now() >= lookAtMs) {
-        await this.#look().catch(this.#options.onError);
+        await this.#look().catch(onError);
         lookAtMs = performance.now() + secretMs * (1 + random() / 5);
       }
-      if (this.#link && performance.now() >= this.#askAtMs) await this.#ask(this.#link);
-      const untilMs = this.#link ? Math.min(lookAtMs, this.#askAtMs) : lookAtMs;
+      if (this.#client && performance.now() >= this.#askAtMs) await this.#ask(this.#client);
+      const untilMs = this.#client ? Math.min(lookAtMs, this.#askAtMs) : lookAtMs;
       await sleep(Math.max(0, untilMs - performance.now()), AbortSignal.any([signal, this.#wake.signal]));
     }
     this.#wishes.clear();
     await this.#writing;
-    this.#unlink(unseen);
+    this.#use(undefined);
   }
 
-  /** Carried out when the cluster answers, or not at all. */
+  /** Carried out if the cluster answers just now, or not at all. */
   wish(wisher: Wisher, wish: MemberWish): void {
-    if (this.problem || !this.#link) return;
+    if (this.problem || !this.#client || !this.#session) return;
     this.#wishes.set(`${wisher.controller} ${wisher.key}`, { wisher, wish });
-    this.#writing ??= this.#write(this.#link).finally(() => {
+    this.#writing ??= this.#write(this.#client, this.#session).finally(() => {
       this.#writing = undefined;
     });
   }
 
   /** Of a Zone that is no more. */
   forget(home: string): void {
-    for (const controller of ['superpeer', 'zone']) this.#link?.appliers.delete(`${controller}-${home}`);
+    for (const controller of ['superpeer', 'zone']) this.#session?.appliers.delete(`${controller}-${home}`);
   }
 
   async #look(): Promise<void> {
@@ -163,79 +171,77 @@ export class Member {
     if (version === this.#read) return;
     const secret = found && ((await home.get(secrets, this.#namespace, name)) as KubeObject & { data?: object });
     const data = (secret?.data as Record<string, string> | undefined)?.[kubeconfigKey];
-    const missing = `there is no Secret ${name} with a key ${kubeconfigKey}`;
+    // Loaded here only: most operators have no use for the parser.
+    const { readKubeconfig } = await import('./kubeconfig.ts');
     const read = data === undefined ? undefined : readKubeconfig(Buffer.from(data, 'base64').toString());
-    if (!read) this.#unlink({ reason: 'KubeconfigMissing', message: missing });
-    else if ('problems' in read) this.#unlink({ reason: 'KubeconfigInvalid', message: read.problems.join('; ') });
-    else this.#connect(read.cluster);
+    this.#use(read && 'cluster' in read ? read.cluster : undefined);
+    if (!read)
+      this.#say({ reason: 'KubeconfigMissing', message: `there is no Secret ${name} with a key ${kubeconfigKey}` });
+    else if ('problems' in read) this.#say({ reason: 'KubeconfigInvalid', message: read.problems.join('; ') });
     this.#read = version;
   }
 
-  #connect(cluster: Cluster): void {
-    this.#unlink(this.#problem);
-    const { client: options, onSlot, onState } = this.#options;
-    const client = new KubeClient(cluster, { ...options, ...requests });
-    const scope = { namespaces: [this.ref.namespace] };
-    const link: Link = {
-      client,
-      slots: new Cache(client, nodeSlots, scope, onSlot, {
-        indexes: { zone: ({ spec }) => [(spec as { zone?: string } | undefined)?.zone ?? ''] },
-        onBegin: () => {
-          this.#seen = link.slots;
-          onState();
-        },
-        onError: (error) => {
-          this.#options.onError(error);
-          const refused = refusalOf(error);
-          if (refused) link.refused = { problem: refused, atMs: performance.now() };
-          this.#askSoon();
-        },
-      }),
-      appliers: new Map(),
-      watching: undefined,
-      refused: undefined,
-    };
-    this.#link = link;
+  #use(cluster: Cluster | undefined): void {
+    this.#end();
+    void this.#client?.close();
+    this.#client = cluster && new KubeClient(cluster, { ...this.#options.client, ...requests });
     this.#breaker.succeeded();
     this.#askAtMs = performance.now();
   }
 
-  #unlink(problem: Problem | undefined): void {
-    this.#link?.watching?.abort();
-    void this.#link?.client.close();
-    this.#link = undefined;
-    this.#wishes.clear();
-    this.#say(problem);
-  }
-
   /** Whether it is there. */
-  async #ask(link: Link): Promise<void> {
+  async #ask(client: KubeClient): Promise<void> {
     try {
-      await link.client.list(nodeSlots, { namespace: this.ref.namespace, labelSelector: nothing });
+      await client.list(nodeSlots, { namespace: this.ref.namespace, labelSelector: nothing });
       this.#breaker.succeeded();
-      link.watching ??= this.#watch(link);
+      this.#session ??= this.#begin(client);
       this.#say(undefined);
     } catch (error) {
       this.#breaker.failed();
       if (this.#breaker.isOpen) {
-        link.watching?.abort();
-        link.watching = undefined;
-        this.#wishes.clear();
+        this.#end();
         this.#say(refusalOf(error) ?? { reason: 'Unreachable', message: 'its API server does not answer' });
       }
     }
     this.#askAtMs = performance.now() + this.#breaker.waitMs();
   }
 
-  #watch(link: Link): AbortController {
-    const watching = new AbortController();
-    void link.slots.run(watching.signal);
-    return watching;
+  #begin(client: KubeClient): Session {
+    const { onSlot, onState } = this.#options;
+    const onChange = (change: Change<CustomResource>) => {
+      this.#making.delete((change.after ?? change.before)!.metadata.name);
+      onSlot(change);
+    };
+    const session: Session = {
+      slots: new Cache(client, nodeSlots, { namespaces: [this.ref.namespace] }, onChange, {
+        indexes: { zone: ({ spec }) => [(spec as { zone?: string } | undefined)?.zone ?? ''] },
+        onBegin: () => {
+          this.#seen = session.slots;
+          this.#making.clear();
+          onState();
+        },
+        onError: (error) => this.#failed(session, error),
+      }),
+      appliers: new Map(),
+      stopping: new AbortController(),
+      refused: undefined,
+    };
+    void session.slots.run(session.stopping.signal);
+    return session;
+  }
+
+  #end(): void {
+    this.#session?.stopping.abort();
+    this.#session = undefined;
+    this.#wishes.clear();
   }
 
   /** Something went wrong: is it the cluster? */
-  #askSoon(): void {
-    if (this.#breaker.isOpen) return;
+  #failed(session: Session, error: unknown): void {
+    this.#options.onError(error);
+    const problem = refusalOf(error);
+    if (problem) session.refused = { problem, atMs: performance.now() };
+    if (session !== this.#session) return;
     this.#askAtMs = performance.now();
     this.#wake.abort();
   }
@@ -246,13 +252,12 @@ export class Member {
     if (before?.reason !== problem?.reason || before?.message !== problem?.message) this.#options.onState();
   }
 
-  async #write(link: Link): Promise<void> {
-    for (let next = this.#next(); next && link === this.#link; next = this.#next()) {
+  async #write(client: KubeClient, session: Session): Promise<void> {
+    for (let next = this.#next(); next && session === this.#session; next = this.#next()) {
       try {
-        await this.#carryOut(link, next.wisher, next.wish);
+        await this.#carryOut(client, session, next.wisher, next.wish);
       } catch (error) {
-        this.#options.onError(error);
-        this.#askSoon();
+        this.#failed(session, error);
       }
     }
   }
@@ -263,20 +268,23 @@ export class Member {
     return first?.[1];
   }
 
-  async #carryOut(link: Link, { controller, home }: Wisher, { apply, remove, permissions }: MemberWish): Promise<void> {
-    const { namespace } = this.ref;
-    for (const { metadata } of remove) await link.client.delete(nodeSlots, namespace, metadata.name, metadata.uid);
-    await applierOf(link, `${controller}-${home}`).apply(home, apply);
-    const drains = new Applier(link.client, {}, 'drain');
+  async #carryOut(
+    client: KubeClient,
+    { slots, appliers }: Session,
+    { controller, home }: Wisher,
+    { apply, remove, permissions }: MemberWish,
+  ): Promise<void> {
+    for (const { metadata } of remove) await client.delete(nodeSlots, this.ref.namespace, metadata.name, metadata.uid);
+    // Each Zone writes under a name of its own: where another has made the slot meanwhile, it is refused.
+    const manager = `${controller}-${home}`;
+    const applier = appliers.get(manager) ?? new Applier(client, { slots }, manager, 'yield');
+    appliers.set(manager, applier);
+    const unseen = apply.filter((manifest) => !slots.get(keyOf(manifest)));
+    for (const { metadata } of unseen) this.#making.set(metadata.name, { home, atMs: performance.now() });
+    await applier.apply(home, apply);
+    const drains = new Applier(client, {}, 'drain');
     for (const { slot, drain } of permissions) await drains.applyField(givenManifest(slot, { drain }));
   }
-}
-
-/** Each Zone writes under a name of its own: where another has made the slot meanwhile, it is refused. */
-function applierOf({ client, slots, appliers }: Link, manager: string): Applier {
-  const known = appliers.get(manager) ?? new Applier(client, { slots }, manager, 'yield');
-  appliers.set(manager, known);
-  return known;
 }
 
 /** The server is there and does not let us; undefined of any other error. What it says is not repeated: it may be anybody. */
@@ -284,6 +292,7 @@ function refusalOf(error: unknown): Problem | undefined {
   const code = error instanceof ApiError ? error.code : 0;
   if (code === 401 || code === 403)
     return { reason: 'Forbidden', message: 'its API server refuses the credential, or what we ask for' };
-  if (code === 404) return { reason: 'NotInstalled', message: 'its API server knows no NodeSlots: install Herd there' };
+  if (code === 404)
+    return { reason: 'NotInstalled', message: 'it knows no NodeSlots, or not that namespace: install Herd there' };
   return undefined;
 }

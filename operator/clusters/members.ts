@@ -4,7 +4,7 @@ import type { ClientOptions, KubeClient } from '../kube/client.ts';
 import type { Change } from '../kube/store.ts';
 import type { CustomResource } from '../kube/types.ts';
 import type { MemberWish } from '../plan/member-wishes.ts';
-import { type MemberRef, type MemberView, memberId, memberRefs } from '../plan/members.ts';
+import { type MemberRef, type MemberView, memberId, memberRefs, ofItsRegions } from '../plan/members.ts';
 import { Member, unseenView, type Wisher } from './member.ts';
 
 export interface MembersOptions {
@@ -14,7 +14,7 @@ export interface MembersOptions {
   readonly onSlot: (namespace: string, change: Change<CustomResource>) => void;
   /** @param zones keys of those that have to do with the member */
   readonly onState: (zones: readonly string[]) => void;
-  readonly onError: (error: unknown) => void;
+  readonly onError: (namespace: string, secret: string, error: unknown) => void;
   /** How often Secrets are looked at; the default suits all but tests. */
   readonly secretMs?: number | undefined;
 }
@@ -58,7 +58,8 @@ export class Members {
     const { name, namespace } = zone.metadata;
     return memberRefs(zone).map((ref) => {
       const member = this.#running.get(keyOf(namespace, ref))?.member;
-      return member?.viewOf(zone.metadata) ?? unseenView(ref, name);
+      const view = member?.viewOf(zone.metadata) ?? unseenView(ref, name);
+      return { ...view, slots: view.slots && ofItsRegions(zone, ref, view.slots) };
     });
   }
 
@@ -73,11 +74,13 @@ export class Members {
 
   /** Of every Secret whether the cluster that it is of can be asked. */
   reachable(): { readonly namespace: string; readonly secret: string; readonly reachable: boolean }[] {
-    return Array.from(this.#running.values(), ({ namespace, member }) => ({
+    const all = Array.from(this.#running.values(), ({ namespace, member }) => ({
       namespace,
       secret: member.ref.secret,
       reachable: !member.problem,
     }));
+    // Of one Secret with two namespaces the one that can't be asked comes last.
+    return all.sort((a, b) => Number(b.reachable) - Number(a.reachable));
   }
 
   /** Resolves when nothing is written any more. */
@@ -96,7 +99,7 @@ export class Members {
       client,
       onSlot: (change) => onSlot(namespace, change),
       onState: () => onState([...wantedBy]),
-      onError,
+      onError: (error) => onError(namespace, ref.secret, error),
       random: Math.random,
       secretMs: this.#options.secretMs ?? secretMs,
     });

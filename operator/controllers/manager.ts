@@ -45,6 +45,8 @@ export interface ManagerOptions {
   readonly askDirectory: AskDirectory;
   readonly onReconcile: (controller: Controller, key: string, seconds: number, error: unknown) => void;
   readonly onWatchError: (resource: string, error: unknown) => void;
+  /** Of the other cluster that a Secret tells of. */
+  readonly onMemberError?: (namespace: string, secret: string, error: unknown) => void;
   readonly onWatchBegin?: (resource: string, by: Beginning) => void;
   readonly queueObserver?: (controller: Controller) => QueueObserver;
   /** Who tells of events; the one without leave to ask for, where there are two. */
@@ -81,7 +83,7 @@ export class Manager {
       client: options.memberClient,
       onSlot: (namespace, change) => this.#memberSlotChanged(namespace, change),
       onState: (zones) => this.#memberChanged(zones),
-      onError: (error) => options.onWatchError('nodeslots elsewhere', error),
+      onError: (...of) => options.onMemberError?.(...of),
       secretMs: options.kubeconfigMs,
     });
     const keys = new KeyKeeper(

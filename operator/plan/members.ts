@@ -4,6 +4,9 @@
  * Property: what can't be seen is not taken for gone. Slots that were seen count as they were last; of a member that was
  * not seen since the operator started the directory's roster is left as it is. Which members may have slots the Zone's
  * status tells, and no slot is made before it does.
+ *
+ * And what a member says is believed of its own nodes only: it can neither add to the roster what nobody asked of it nor
+ * speak of a node that is elsewhere.
  */
 import { z } from 'zod';
 import type { ZoneConditionType } from '../api/conditions.ts';
@@ -11,6 +14,7 @@ import type { NodeSlot } from '../api/slot.ts';
 import type { Superpeer } from '../api/superpeer.ts';
 import type { ClusterStatus, Zone } from '../api/zone.ts';
 import type { RosterEntry } from '../objects/config.ts';
+import { slotName } from '../objects/labels.ts';
 import { parseJson } from './json.ts';
 import type { Finding, Problem } from './status.ts';
 
@@ -33,7 +37,7 @@ export interface MemberView extends MemberRef {
   readonly zone: string;
   /** Those of the zone, as they were last seen; undefined: it was not seen since the operator started. */
   readonly slots: readonly PlacedSlot[] | undefined;
-  /** Names of the zone's slots that this version of the operator can't read. */
+  /** Names of the zone's slots that can't be counted: just made, or of a version of the operator that this one can't read. */
   readonly unread: ReadonlySet<string>;
   /** Names that slots of others have. */
   readonly taken: Names;
@@ -77,6 +81,32 @@ export function memberRefs(zone: Zone): MemberRef[] {
   const all = [...named, ...known].map(({ secret, namespace }) => ({ secret, namespace }));
   const byId = [...new Map(all.map((ref) => [memberId(ref), ref]))];
   return byId.sort(([a], [b]) => (a < b ? -1 : 1)).map(([, ref]) => ref);
+}
+
+/** Of the slots that a member has for a zone those that may be there: of its regions, by their names. */
+export const ofItsRegions = (zone: Zone, member: MemberRef, slots: readonly PlacedSlot[]): PlacedSlot[] => {
+  const regions = new Set([...regionsNamed(zone, member), ...regionsKnown(zone, member)]);
+  return slots.filter(({ metadata: { name }, spec: { role, region } }) => {
+    const isItsName = role === 'superpeer' ? !isNodesName(name) : regionIn(zone.metadata.name, role, name) === region;
+    return regions.has(region) && isItsName;
+  });
+};
+
+/** Whether a slot gets into the roster. One in a member does when it was asked of it, and stays until it has drained. */
+export function isEnrolled(
+  { metadata: { name }, spec: { role, region }, status, member }: PlacedSlot,
+  { zone, superpeers }: Pick<ZoneWithMembers, 'zone' | 'superpeers'>,
+  before: readonly RosterEntry[],
+): boolean {
+  if (member === undefined) return true;
+  if (before.some(({ id, identityKey }) => id === name && identityKey === status?.identityKey)) return true;
+  const at = memberOfRegion(zone, region);
+  if (!at || memberId(at) !== member) return false;
+  if (role === 'superpeer')
+    return superpeers.some(({ metadata, spec }) => metadata.name === name && spec.managed?.region === region);
+  const { mixes, rendezvous } = zone.spec.regions.find((one) => one.name === region)!;
+  const { replicas } = role === 'mix' ? mixes : rendezvous;
+  return Array.from({ length: replicas }, (_, i) => slotName(zone.metadata.name, region, role, i)).includes(name);
 }
 
 /** What the status is to tell, before slots are made there. */
@@ -132,27 +162,30 @@ const Config = z.object({
 });
 
 /** What a directory's configuration has of a zone's nodes; nothing, if somebody has made something else of it. */
-function rosterIn(nodeJson: string | undefined, zone: string): RosterEntry[] {
+export function rosterIn(nodeJson: string | undefined, zone: string): RosterEntry[] {
   const config = Config.safeParse(parseJson(nodeJson ?? ''));
   const roster = config.data?.zones.find((served) => served.zone === zone)?.roster ?? [];
   return roster as unknown as RosterEntry[];
 }
 
 /** Those of the roster that stay in it as they are because their slots can't be seen or read. */
-export function unseenEntries(of: ZoneWithMembers, nodeJson: string | undefined): RosterEntry[] {
+export function unseenEntries(of: ZoneWithMembers, before: readonly RosterEntry[]): RosterEntry[] {
   const { zone, superpeers, slots } = of;
   const members = membersOfZone(of, zone.metadata.name);
   const unseen = members.filter((member) => member.slots === undefined);
   const regions = new Set(unseen.flatMap((member) => [...regionsNamed(zone, member), ...regionsKnown(zone, member)]));
   const unread = new Set(members.flatMap((member) => [...member.unread]));
   const seen = new Set(slots.map(({ metadata: { name } }) => name));
-  return rosterIn(nodeJson, zone.metadata.name).filter(({ id, role }) => {
+  return before.filter(({ id, role }) => {
     const superpeer = superpeers.find(({ metadata: { name } }) => name === id);
     if (role === 'superpeer' && !superpeer) return false;
     const region = superpeer ? superpeer.spec.managed?.region : regionIn(zone.metadata.name, role, id);
     return unread.has(id) || (!seen.has(id) && regions.has(region ?? ''));
   });
 }
+
+/** Of a mix or rendezvous, which no superpeer may have. */
+const isNodesName = (name: string) => /-(mix|rendezvous|directory)-\d+$/.test(name);
 
 /** The name of a mix or rendezvous tells it. */
 const regionIn = (zone: string, role: string, id: string) => new RegExp(`^${zone}-(.+)-${role}-\\d+$`).exec(id)?.[1];

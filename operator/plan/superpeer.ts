@@ -74,7 +74,9 @@ function carried({ superpeer, zone, receipts: told }: SuperpeerView): Partial<Su
 }
 
 /** A slot tells when it has changed; nobody tells of what others run, or of what a directory says of one that is up. */
-function isWaiting({ superpeer, slot }: SuperpeerView, findings: readonly SuperpeerFinding[]): boolean {
+function isWaiting(view: SuperpeerView, findings: readonly SuperpeerFinding[]): boolean {
+  const { superpeer, slot } = view;
+  if (memberOf(view)?.problem) return false;
   return (superpeer.spec.external !== undefined || slot?.status?.state === 'Active') && !sayReady(findings);
 }
 

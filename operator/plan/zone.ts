@@ -48,16 +48,18 @@ import {
 } from './member-wishes.ts';
 import {
   clusterStatuses,
+  isEnrolled,
   judgeClusters,
   type MemberView,
   memberOfRegion,
   membersOfZone,
   type Names,
   type PlacedSlot,
+  rosterIn,
   unseenEntries,
 } from './members.ts';
 import { hostOf } from './relations.ts';
-import { askedMs, conditions, type Finding, isTrue, nodeReady, type Problem, sayReady, timeOf } from './status.ts';
+import { askedMs, conditions, type Finding, isTrue, nodeReady, type Problem, timeOf } from './status.ts';
 
 export interface ZoneView {
   readonly zone: Zone;
@@ -151,8 +153,9 @@ export function planZone(view: ZoneView, nowMs: number): ZonePlan {
   const wanted = isLeaving(zone) ? [] : wantedSlots(view, self.address);
   const ownDirectory = hosts(zone) && self.address ? planDirectory(view) : undefined;
   const findings = judge(view, { directory, peers, ownDirectory, wanted });
-  const ready = sayReady(findings);
-  const quiet = ready && own.every(({ status }) => status?.drainReason === undefined);
+  // Of a cluster that can't be asked somebody tells when it can.
+  const settled = findings.some(({ type, status }) => type === 'Ready' && status !== 'False');
+  const quiet = settled && own.every(({ status }) => status?.drainReason === undefined);
   const paused = zone.spec.paused && !isLeaving(zone);
   // Nobody is left to one that is out of the roster, nor waits for it.
   const untrusted = new Set(view.superpeers.filter((s) => !isTrusted(s)).map(({ metadata: { name } }) => name));
@@ -208,7 +211,7 @@ const serviceOf = (zone: Zone): Manifest[] => (hosts(zone) ? [directoryService(z
 const isSame = (a: Zone, b: Zone) => a.metadata.name === b.metadata.name;
 
 const byName = (a: { metadata: { name: string } }, b: { metadata: { name: string } }) =>
-  a.metadata.name < b.metadata.name ? -1 : 1;
+  Number(a.metadata.name > b.metadata.name) - Number(a.metadata.name < b.metadata.name);
 
 function slotsOf({ slots }: ZoneView, zone: Zone): PlacedSlot[] {
   return slots.filter(({ spec }) => spec.zone === zone.metadata.name).sort(byName);
@@ -365,12 +368,7 @@ function servedZone(view: ZoneView, zone: Zone): ServedZone {
       directClients,
       receiptSeconds,
     },
-    roster: numbered(view, zone, [
-      ...[...slotsOf(view, zone).flatMap((slot) => enrolled(view, slot)), ...unseen(view, zone)].sort((a, b) =>
-        a.id < b.id ? -1 : 1,
-      ),
-      ...external(view, zone),
-    ]),
+    roster: numbered(view, zone, [...nodes(view, zone), ...external(view, zone)]),
     peers: findPeers(view, zone).resolved,
   };
 }
@@ -379,9 +377,15 @@ function servedZone(view: ZoneView, zone: Zone): ServedZone {
 const nodeJson = ({ configMaps, zone }: ZoneView): string | undefined =>
   configMaps.find(({ metadata: { name } }) => name === directoryName(zone.metadata.name))?.data?.['node.json'];
 
-function unseen(view: ZoneView, zone: Zone): RosterEntry[] {
-  const superpeers = view.superpeers.filter(isTrusted);
-  return unseenEntries({ ...view, zone, superpeers }, nodeJson(view));
+/** Those of slots, seen or not, by name; of two of a name the one that is here. */
+function nodes(view: ZoneView, zone: Zone): RosterEntry[] {
+  const of = { ...view, zone, superpeers: view.superpeers.filter(isTrusted) };
+  const before = rosterIn(nodeJson(view), zone.metadata.name);
+  const slots = slotsOf(view, zone).filter((slot) => isEnrolled(slot, of, before));
+  const entries = [...slots.flatMap((slot) => enrolled(view, slot)), ...unseenEntries(of, before)];
+  return [...new Map(entries.toReversed().map((entry) => [entry.id, entry])).values()].sort((a, b) =>
+    a.id < b.id ? -1 : 1,
+  );
 }
 
 /** Superpeers keep the numbers and mixes of their channels, which the directory's configuration has had up to now. */

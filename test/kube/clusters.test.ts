@@ -256,7 +256,8 @@ suite('a Zone that spans clusters', { skip }, () => {
     operatorEast = await operate(east);
     await apply(east.admin, zone('ch'));
     await eventually(() => slotIn(east, 'ch-ch-mix-0'), 'a slot of another zone', 5_000);
-    await eventually(() => reconciled.filter((key) => key === `${namespace}/eu`).length >= 3, 'three looks');
+    await zoneSays('ClustersReachable', 'False', 'Unreachable');
+    await eventually(() => reconciled.filter((key) => key === `${namespace}/eu`).length >= 2, 'two looks', 60_000);
     assert.deepEqual(await directories.roster('eu'), rosterBefore);
     assert.equal(((await slotIn(east, 'eu-east-mix-0'))!.spec as { drain: boolean }).drain, false);
     assert.deepEqual(await slotsIn(west), western);

@@ -88,7 +88,7 @@ async function unheard(stage: Stage, path: Path, expected: Walked): Promise<void
 
 /** To where the path begins. @returns the operator that is to walk it */
 async function bringTo(world: World, path: Path, { before }: Walked): Promise<Operator> {
-  if (path.member) world.join();
+  if (path.member) await world.join();
   const operator = await world.startOperator(image);
   for (const [i, one] of path.before.entries()) {
     await prepare(world, one);

@@ -22,7 +22,7 @@ export async function undisturbed(stage: Stage, path: Path): Promise<Walked> {
   const world = await stage.newWorld();
   try {
     const before: Normal[] = [];
-    if (path.member) world.join();
+    if (path.member) await world.join();
     let { gate } = await world.startOperator(image);
     for (const one of path.before) {
       await prepare(world, one);

@@ -1,7 +1,6 @@
 /**
- * A control plane that many operators share, each alone in two namespaces of its own: its world. The second is where its
- * Zones' regions in "other clusters" are: it finds it by a kubeconfig, as if it were in another cluster, and is the
- * operator there too.
+ * A control plane that many operators share, each alone in a namespace of its own: its world. It may have a second one,
+ * for regions in another cluster: the operator finds it by a kubeconfig, and is the operator there too.
  */
 import { Manager, type ManagerOptions } from '../../../operator/controllers/manager.ts';
 import { KubeClient } from '../../../operator/kube/client.ts';
@@ -43,8 +42,7 @@ export async function startStage(gates: GateOptions): Promise<Stage> {
     stop,
     async newWorld() {
       const namespace = `world-${++worlds}`;
-      for (const name of [namespace, memberOf(namespace)])
-        await apply(plane.admin, { apiVersion: 'v1', kind: 'Namespace', metadata: { name } });
+      await apply(plane.admin, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } });
       return new World(plane, seen, namespace, gates);
     },
   };
@@ -84,9 +82,10 @@ export class World {
     return memberOf(this.namespace);
   }
 
-  /** From now on there is a Secret with the kubeconfig. */
-  join(): void {
+  /** Operators from now on have the second namespace, and the Secret with the kubeconfig. */
+  async join(): Promise<void> {
     this.#hasMember = true;
+    await apply(this.#plane.admin, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: this.member } });
   }
 
   /** In place of the one before, which is gone without a word. */
@@ -100,7 +99,7 @@ export class World {
     const manager = new Manager({
       client,
       memberClient: {},
-      namespaces: [this.namespace, this.member],
+      namespaces: this.#hasMember ? [this.namespace, this.member] : [this.namespace],
       nodeImage,
       instance: 'test',
       askDirectory: this.#askDirectory,

@@ -98,7 +98,7 @@ test('a node that does not answer is listed as draining while another of its rol
   assert.deepEqual(draining(START_MS), [], 'clients have no other mix or superpeer to go to');
   probed('eu-mix-1', 1, true);
   assert.deepEqual(draining(START_MS), ['eu-mix-0']);
-  assert.equal(served.answering(START_MS, 'eu'), 2);
+  assert.equal(served.unanswered(START_MS), 2);
   probed('eu-mix-0', 1, true);
   assert.deepEqual(draining(START_MS), []);
   first(2, START_MS + 14_000);

@@ -4,7 +4,7 @@ import type { ClusterStatus, Zone } from '../../../../operator/api/zone.ts';
 import type { ConfigMap } from '../../../../operator/kube/types.ts';
 import type { DirectoryConfig, RosterEntry } from '../../../../operator/objects/config.ts';
 import { homeLabel } from '../../../../operator/objects/labels.ts';
-import type { MemberView, PlacedSlot } from '../../../../operator/plan/members.ts';
+import { type MemberView, ofItsRegions, type PlacedSlot } from '../../../../operator/plan/members.ts';
 import { planSuperpeer, type SuperpeerView } from '../../../../operator/plan/superpeer.ts';
 import { planZone, type ZonePlan, type ZoneView } from '../../../../operator/plan/zone.ts';
 import { deleted, key, laterMs, metadata, published, slot, superpeer, view, zone } from '../samples.ts';
@@ -186,6 +186,28 @@ test('a name that another Zone’s slot has is left to it, and said', () => {
   ]);
 });
 
+test('a member adds nothing to the roster that was not asked of it, and speaks of no node elsewhere', () => {
+  const claims = [
+    ...there,
+    at('eu-west-mix-1', 'mix', 'west', { member: 'west/herd' }),
+    at('eu-east-mix-1', 'mix', 'east', { member: 'west/herd' }),
+    at('eu-east-mix-2', 'mix', 'west', { member: 'west/herd' }),
+    at('eu-east-mix-3', 'superpeer', 'west', { member: 'west/herd' }),
+    at('eu-sp', 'superpeer', 'west', { member: 'west/herd' }),
+  ];
+  const believed = ofItsRegions(eu(), member(), claims);
+  assert.deepEqual(names(believed), [...names(there), 'eu-west-mix-1', 'eu-sp']);
+  const ids = (rest: Partial<ZoneView> = {}) =>
+    rosterOf(planned(eu(), [member({ slots: believed })], rest)).map(({ id }) => id);
+  assert.deepEqual(ids(), names([...here, ...there]));
+  const known = [{ id: 'eu-west-mix-1', role: 'mix' as const, identityKey: key('eu-west-mix-1') }];
+  assert.ok(ids({ configMaps: [before(known)] }).includes('eu-west-mix-1'), 'until it has drained');
+  assert.equal(
+    ids({ configMaps: [before([{ ...known[0]!, identityKey: key('a') }])] }).includes('eu-west-mix-1'),
+    false,
+  );
+});
+
 test('a deleted Zone drains and waits for slots elsewhere, seen or not, and by force only until those that answer are told', () => {
   const leaving = deleted(eu());
   const gone = { slots: [] };
@@ -215,7 +237,7 @@ const base: SuperpeerView = {
   receipts: [],
   slot: undefined,
   members: [member({ slots: [] })],
-  listed: { registered: true, draining: false, answered: undefined, empty: undefined, expelled: undefined },
+  listed: { registered: true, draining: false, empty: undefined, expelled: undefined, answered: true },
 };
 
 test('a superpeer’s slot is made in the cluster of its region, after one that was made here while there was no zone', () => {
