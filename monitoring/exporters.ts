@@ -39,7 +39,7 @@ export function exporters({ view, tag, keys, served }: Sources): Exporters {
     registries.set(role, registry);
   }
   const directory = nodeRegistry('directory', 'eu', undefined);
-  directoryMetrics(directory, () => 0, served);
+  directoryMetrics(directory, { expelled: () => 0, unanswered: () => 0 }, served);
   registries.set('directory', directory);
   const client = nodeRegistry('client', 'eu', { stats: new Stats(), socketDrops: () => 0 });
   const probe = probeMetrics(client);

@@ -5,7 +5,7 @@
  * another goes on, events are told, exit.
  */
 import { once } from 'node:events';
-import { readConfig } from './config.ts';
+import { leaseName, readConfig } from './config.ts';
 import { fleetOf } from './controllers/caches.ts';
 import { directoryOverHttp } from './controllers/directory.ts';
 import { controllers, Manager } from './controllers/manager.ts';
@@ -40,10 +40,11 @@ async function main(): Promise<number> {
 
   // For what needs no lease: earning it, and telling what was done, which claims nothing.
   const freeClient = new KubeClient(cluster, { onRequest });
-  const elector = new Elector(freeClient, config.ownNamespace, 'herd-operator', config.instance);
+  const elector = new Elector(freeClient, config.ownNamespace, leaseName, config.instance);
   const client = new KubeClient(cluster, { onRequest, writeMsLeft: () => elector.writeMsLeft() });
   const manager = new Manager({
     client,
+    memberClient: { onRequest, writeMsLeft: () => elector.writeMsLeft() },
     eventClient: freeClient,
     namespaces: config.namespaces,
     nodeImage: config.nodeImage,
@@ -64,6 +65,8 @@ async function main(): Promise<number> {
       retried: () => metrics.queueRetries.inc({ controller }),
       taken: (waitedMs) => metrics.queueSeconds.observe({ controller }, waitedMs / 1000),
     }),
+    onMemberError: (namespace, secret, error) =>
+      log('info', 'another cluster', { namespace, secret, error: messageOf(error) }),
     onWatchBegin: (resource, by) => metrics.watchBegins.inc({ resource, by }),
   });
   measure();
@@ -103,6 +106,9 @@ async function main(): Promise<number> {
       for (const cache of Object.values(manager.caches)) {
         metrics.watchSilentSeconds.set({ resource: cache.resource.plural }, cache.silentSeconds());
       }
+      metrics.clusterReachable.reset();
+      for (const { namespace, secret, reachable } of manager.members.reachable())
+        metrics.clusterReachable.set({ namespace, secret }, reachable ? 1 : 0);
     };
     setInterval(update, 1_000).unref();
     setInterval(() => measureFleet(metrics, fleetOf(manager.caches)), fleetMs).unref();

@@ -101,6 +101,12 @@ export function createMetrics() {
       labelNames: ['kind'] as const,
       registers,
     }),
+    clusterReachable: new Gauge({
+      name: 'herd_operator_cluster_reachable',
+      help: 'Whether another cluster that Zones are in can be asked, by the Secret that says where it is.',
+      labelNames: ['namespace', 'secret'] as const,
+      registers,
+    }),
     keyMade: new Gauge({
       name: 'herd_operator_key_made_timestamp_seconds',
       help: 'When the oldest of all newest keys of a kind was made.',

@@ -10,6 +10,8 @@ import { keyText } from './key-text.ts';
  */
 /** Channels have 16 bits on the wire, and 0 is a mix itself. */
 const CHANNEL_MAX = 0xffff;
+/** With 50 clients each it would send 360 Mb/s. */
+const SUPERPEER_CHANNELS_MAX = 64;
 const port = z.int().min(1).max(65535);
 const name = z.string().regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, 'must be a DNS label');
 const listen = z.object({ port });
@@ -57,9 +59,14 @@ const rosterEntry = z.discriminatedUnion('role', [
     role: z.literal('superpeer'),
     identityKey: keyText,
     draining,
-    channels: z.int().min(1).max(64),
+    channels: z.int().min(1).max(SUPERPEER_CHANNELS_MAX),
     /** The first of as many numbers in a row; if not given, numbers go through the superpeers by id. */
     firstChannel: z.int().min(1).max(CHANNEL_MAX).optional(),
+    /** By channel: its mix and the one that stands by; what is not given is dealt by the directory (dealing.ts). */
+    dealt: z
+      .array(z.object({ mix: name, standby: name.optional() }))
+      .max(SUPERPEER_CHANNELS_MAX)
+      .optional(),
   }),
 ]);
 export type RosterEntry = z.infer<typeof rosterEntry>;

@@ -5,6 +5,7 @@ import type { Registry } from 'prom-client';
 import type { View } from '../config/consensus.ts';
 import type { ZoneDemand } from '../config/descriptor.ts';
 import { parseConfig, parseSeed, type RelayConfig, relayConfig } from '../config/node.ts';
+import type { RoundsReport } from '../config/receipt.ts';
 import { signVerdict } from '../config/verdict.ts';
 import {
   derivedSeeds,
@@ -17,6 +18,7 @@ import {
   wipe,
   wipeSeeds,
 } from '../crypto/keys.ts';
+import { readAddress } from './address.ts';
 import { fetchView, publish, repeat, type VerifiedView } from './directory-client.ts';
 import { reply, serveHttp } from './http.ts';
 import { KeyFolder } from './key-folder.ts';
@@ -32,6 +34,7 @@ import { Stats } from './stats.ts';
 const FOLDER = process.env.HERD_FOLDER ?? '/etc/herd';
 const CONFIG_FILE = `${FOLDER}/config/node.json`;
 const KEYS_FOLDER = `${FOLDER}/keys`;
+const ADDRESS_FILE = `${FOLDER}/pod/address`;
 const VIEW_INTERVAL_MS = 3_000;
 const RETRY_MS = 1_000;
 /** A plane whose last tick is older than this is stuck: liveness fails and the kubelet restarts it. */
@@ -255,11 +258,16 @@ function followKeys(
   );
 }
 
+/** What the plane of a mix or rendezvous tells. */
+interface PlaneNews {
+  readonly demand?: ZoneDemand[];
+  readonly rounds?: RoundsReport[];
+  readonly expelled?: { superpeer: string; reason: string };
+}
+
 /** Mix, rendezvous and superpeer: register with the directory, run the plane, follow the consensus, drain at the end. */
 export async function runRelay(plane: URL): Promise<void> {
   const config = readConfig<RelayConfig>(relayConfig);
-  const address = process.env.POD_IP;
-  if (!address) throw new Error('the environment variable POD_IP must hold the address that others reach this node at');
   const graceMs = readGraceMs();
   const seed = readSeed('identity');
   const identity = new Identity(seed);
@@ -267,8 +275,7 @@ export async function runRelay(plane: URL): Promise<void> {
   const seeds = folder.read() ?? derivedSeeds(seed);
   const stats = new Stats();
   const isEmpty = () => stats.get('places_taken') === 0;
-  const endpoint = `${address}:${config.listen.port}`;
-  const registration = new Registration(config, endpoint, identity, nodeKeys(seeds), isEmpty);
+  const registration = new Registration(config, () => readAddress(ADDRESS_FILE), identity, nodeKeys(seeds), isEmpty);
   const signal = untilDrained(graceMs, isEmpty, () => registration.drain());
   let newest: (() => VerifiedView) | undefined;
   const isListed = () => newest !== undefined && registration.listedIn(newest().view) !== undefined;
@@ -283,9 +290,10 @@ export async function runRelay(plane: URL): Promise<void> {
   followKeys(folder, worker, signal, (changed) => {
     registration.keys = changed;
   });
-  worker.on('message', (message: { demand?: ZoneDemand[]; expelled?: { superpeer: string; reason: string } }) => {
-    registration.demand = message.demand ?? registration.demand;
-    if (message.expelled) void denounce(config, identity, signal, message.expelled);
+  worker.on('message', ({ demand, rounds, expelled }: PlaneNews) => {
+    registration.demand = demand ?? registration.demand;
+    registration.rounds = rounds ?? registration.rounds;
+    if (expelled) void denounce(config, identity, signal, expelled);
   });
   newest = followConsensus(config, first, worker, signal);
   viewMetrics(registry, config.role, registration.tag, newest);

@@ -181,7 +181,7 @@ export interface ServedZoneNumbers {
 /** A directory's own metrics. The label `zone` is here that of which something is said. */
 export function directoryMetrics(
   registry: Registry,
-  expelled: () => number,
+  counts: { readonly expelled: () => number; readonly unanswered: () => number },
   zones: () => readonly ServedZoneNumbers[],
 ): void {
   const byZone = (name: string, help: string, value: (zone: ServedZoneNumbers) => number) => {
@@ -200,7 +200,13 @@ export function directoryMetrics(
     registry,
     'herd_directory_expelled_superpeers',
     'Superpeers that are left out of the consensus because a mix has found them to lie.',
-    expelled,
+    counts.expelled,
+  );
+  gaugeOf(
+    registry,
+    'herd_directory_unanswered_nodes',
+    'Nodes that have registered and do not answer where they say they are.',
+    counts.unanswered,
   );
   byZone(
     'herd_directory_signing_key_number',

@@ -1,9 +1,11 @@
 import { lists, type ScheduledKey, type View } from '../config/consensus.ts';
 import type { ZoneDemand } from '../config/descriptor.ts';
+import { type RoundsReport, receiptPeriodMs } from '../config/receipt.ts';
+import { UNSERVICEABLE } from '../config/verdict.ts';
 import type { DropCounters } from '../core/drop.ts';
 import { draw, drawFraction, type Entropy, type Machine, type Rate } from '../core/machine.ts';
 import type { PacketRing } from '../core/ring.ts';
-import { type Micros, SECOND_US } from '../core/units.ts';
+import { MILLISECOND_US, type Micros, SECOND_US } from '../core/units.ts';
 import { AEAD_TAG_BYTES } from '../crypto/aead.ts';
 import { GENERATION_BITS } from '../crypto/generations.ts';
 import { type Identity, KEY_BYTES, type NodeKeys } from '../crypto/keys.ts';
@@ -27,6 +29,7 @@ import {
   type Geometry,
   HEARD_MISSED_SHIFT,
   HEARD_WINDOW,
+  LEFT_CHANNEL_US,
   LINK_OVERHEAD_BYTES,
   MANIFEST_PRESENT,
   MANIFEST_SEQUENCE_MASK,
@@ -52,7 +55,9 @@ import {
 import { Allocation, type Line, type Party } from './allocation.ts';
 import { Auditor, type BadRound, type Guilt, Jury, type Verdict } from './audit.ts';
 import { Attachment, Channel, CLIENT_SILENCE_US } from './channel.ts';
+import { Rounds } from './rounds.ts';
 import { type Circuit, Session } from './session.ts';
+import { type Carried, Service } from './watch.ts';
 
 /**
  * An entry mix: takes its channels' rounds from the superpeers, cancels the clients' keystreams, passes the speaker's
@@ -107,17 +112,23 @@ interface ChannelEntry {
   readonly superpeer: string;
   /** Ours to begin with; else we stand by for another mix, and send only while clients have come to us. */
   primary: boolean;
+  /** Since when it has been other mixes': its clients are leaving. */
+  leftAt: Micros | undefined;
   link: Link<MixPeer> | undefined;
   readonly auditor: Auditor<Attachment>;
   readonly jury: Jury;
+  readonly service: Service;
 }
 
-/** A superpeer that is not to be trusted, for the directory to know. */
+/** What it is guilty of; or nothing but that it carries too little (watch.ts). */
+export type ExpelReason = Guilt | typeof UNSERVICEABLE;
+
+/** A superpeer that is not to be used any more, for the directory to know. */
 export interface MixEvent {
   readonly kind: 'expelled';
   /** Its id in the consensus. */
   readonly superpeer: string;
-  readonly reason: Guilt;
+  readonly reason: ExpelReason;
 }
 
 interface PendingAttach {
@@ -153,6 +164,7 @@ export class Mix implements Machine {
   readonly #links: Links<MixPeer>;
   readonly #mesh: Mesh<MixPeer>;
   readonly #allocation: Allocation;
+  readonly #rounds: Rounds;
   #directMax: number;
   /** By tag: who may open a link to us. BOUNDED: by the consensus. */
   #peers = new Map<string, { readonly peer: MixPeer; readonly keys: readonly ScheduledKey[] }>();
@@ -209,6 +221,7 @@ export class Mix implements Machine {
       random: () => drawFraction(options.entropy),
       changed: (party) => this.#changed(party),
     });
+    this.#rounds = new Rounds(options.now / MILLISECOND_US, receiptPeriodMs(params));
     const memory = new ArrayBuffer(this.#geometry.mix);
     this.#coded = Buffer.from(memory);
     this.#codedWords = new Uint32Array(memory);
@@ -232,12 +245,16 @@ export class Mix implements Machine {
     }
     this.#mesh.update(now, view, (node) => ({ kind: 'mesh', tag: node.tag }));
     this.#directMax = view.own.params.directClients;
+    this.#rounds.configure(now / MILLISECOND_US, receiptPeriodMs(view.own.params));
     const superpeers = new Map(mine.map(({ id, superpeer }) => [id, superpeer.id]));
+    const carriers = new Map(view.own.channels.map(({ id, superpeer }) => [id, superpeer.id]));
     for (const [id, entry] of this.#channels) {
-      // A channel that another superpeer carries now is another channel: its clients attach anew.
       if (superpeers.get(id) === entry.superpeer) continue;
-      this.#close(now, entry.channel);
-      this.#channels.delete(id);
+      // A channel that another superpeer carries now is another channel: its clients attach anew.
+      if (carriers.get(id) !== entry.superpeer) this.#forget(now, id, entry);
+      entry.primary = false;
+      entry.leftAt ??= now;
+      entry.channel.line.leaving = true;
     }
     // Who is listed again after it was left out has been let in by the operator.
     const carrying = new Set(superpeers.values());
@@ -248,13 +265,16 @@ export class Mix implements Machine {
         channel: this.#open(now, id, this.#clientsPerChannel),
         superpeer: superpeer.id,
         primary,
+        leftAt: undefined,
         link: undefined,
         auditor: new Auditor<Attachment>(this.#geometry),
         jury: new Jury(),
+        service: new Service(),
       };
       if (this.#expelled.has(superpeer.id)) this.#abandon(entry);
       this.#channels.set(id, entry);
       entry.primary = primary;
+      entry.leftAt = undefined;
       entry.channel.line.leaving = superpeer.draining;
     }
     const draining = mesh.filter((node) => node.draining);
@@ -270,6 +290,11 @@ export class Mix implements Machine {
   /** What the mesh carried in the epoch that has ended: once after its end, else undefined. */
   takeDemand(): readonly ZoneDemand[] | undefined {
     return this.#mesh.takeDemand();
+  }
+
+  /** What superpeers have carried, for their receipts. */
+  rounds(): readonly RoundsReport[] {
+    return this.#rounds.report();
   }
 
   /** The next thing that the control side has to know, oldest first. */
@@ -338,7 +363,9 @@ export class Mix implements Machine {
     this.#watch(now);
     this.#allocation.tick(now);
     this.#mesh.tick(now, outbox);
-    for (const { channel, link, primary } of this.#channels.values()) {
+    this.#rounds.tick(now / MILLISECOND_US);
+    for (const { channel, link, primary, superpeer } of this.#channels.values()) {
+      if (primary) this.#rounds.expect(channel.id, superpeer);
       if (link && (primary || !channel.isEmpty)) this.#sendDown(now, channel, link, outbox);
     }
     for (const [link, channel] of this.#direct) this.#sendDown(now, channel, link, outbox);
@@ -356,6 +383,11 @@ export class Mix implements Machine {
     const channel = new Channel(now, id, line, down, slots, this.#geometry.mixPlain);
     this.#lines.set(line, channel);
     return channel;
+  }
+
+  #forget(now: Micros, id: number, entry: ChannelEntry): void {
+    this.#close(now, entry.channel);
+    this.#channels.delete(id);
   }
 
   #close(now: Micros, channel: Channel): void {
@@ -610,6 +642,7 @@ export class Mix implements Machine {
     const named = this.#cancel(channel, manifest);
     const outcome = named ? this.#decode(now, channel) : 'bad';
     channel.rounds += 1;
+    this.#rounds.came(channel.id, peer.id, outcome === 'bad');
     this.#believe(now, channel, outcome);
     if (outcome !== 'bad') return;
     this.#tellDeserted(entry, (slot) => manifest[slot] !== 0, outbox);
@@ -678,8 +711,23 @@ export class Mix implements Machine {
   #changed(party: Party): void {
     const session = this.#parties.get(party);
     session?.announce();
+    this.#redirect(party);
     if (party.hold.kind !== 'none') return;
     for (const [number, place] of party.places.entries()) if (place) place.hears = !session?.attachments[number]?.poor;
+  }
+
+  /** What waits to go down to a party goes the way of what will follow: where it moves away from nothing may arrive. */
+  #redirect(party: Party): void {
+    const to = this.#downOf(party);
+    for (const place of party.places) {
+      const from =
+        place && place.line.use.kind !== 'free' && place.line.use.by === party && this.#lines.get(place.line);
+      if (to && from && from !== to) from.queue.drainInto(to.queue);
+    }
+  }
+
+  #downOf({ downLine }: Party): Channel | undefined {
+    return downLine && this.#lines.get(downLine);
   }
 
   #speech(now: Micros, channel: Channel, speaker: Attachment): void {
@@ -826,11 +874,15 @@ export class Mix implements Machine {
     if (jury.mark(now, id, attached)) this.#expel(superpeer, 'marks');
   }
 
-  #expel(superpeer: string, reason: Guilt): void {
+  #expel(superpeer: string, reason: ExpelReason): void {
     if (this.#expelled.has(superpeer)) return;
     this.#expelled.add(superpeer);
     this.#events.push({ kind: 'expelled', superpeer, reason });
-    this.#audits.guilty += 1;
+    // Who loses too much is paid for what it has carried.
+    if (reason !== UNSERVICEABLE) {
+      this.#audits.guilty += 1;
+      this.#rounds.expel(superpeer);
+    }
     for (const entry of this.#channels.values()) if (entry.superpeer === superpeer) this.#abandon(entry);
   }
 
@@ -868,15 +920,18 @@ export class Mix implements Machine {
       const { channel } = entry;
       const taken = channel.attachments.filter((attachment) => attachment !== undefined);
       const mostWell = taken.filter((attachment) => well.has(attachment)).length * 2 > taken.length;
+      const carried: Carried[] = [];
       for (const attachment of taken) {
         const { session, presence } = attachment;
         const otherWell = session.attachments.some((other) => other !== attachment && other && well.has(other));
         attachment.poor = otherWell && presence.isPoor;
         const place = session.place(attachment);
         if (place && session.party.hold.kind !== 'holding') place.hears = !attachment.poor;
+        if (otherWell && presence.carried) carried.push(presence.carried);
         if (presence.close(channel.rounds, otherWell, mostWell)) this.#mark(now, entry, session);
       }
       channel.rounds = 0;
+      if (!channel.isAbandoned && entry.service.close(carried)) this.#expel(entry.superpeer, UNSERVICEABLE);
     }
   }
 
@@ -964,6 +1019,10 @@ export class Mix implements Machine {
       this.#endCircuit(pending.rendezvousTag, pending.circuit);
     }
     this.#tellEnded(now);
+    for (const [id, entry] of this.#channels) {
+      const { leftAt, channel } = entry;
+      if (leftAt !== undefined && (channel.isEmpty || now - leftAt > LEFT_CHANNEL_US)) this.#forget(now, id, entry);
+    }
     for (const session of this.#sessions.values()) {
       this.#endSpare(now, session);
       for (const attachment of session.attachments) {
@@ -1025,8 +1084,14 @@ export class Mix implements Machine {
     if (attachment.session.isEmpty) this.#end(now, attachment.session);
   }
 
-  #leave(now: Micros, { session, number, channel, slot }: Attachment): void {
+  #leave(now: Micros, attachment: Attachment): void {
+    const { session, number, channel, slot } = attachment;
+    const isSpeaker = channel.speaker() === attachment;
     this.#allocation.leave(now, session.party, number);
+    const to = isSpeaker ? this.#downOf(session.party) : undefined;
+    if (to) channel.queue.drainInto(to.queue);
+    // Whoever has the channel next is not to get what was for this one.
+    else if (isSpeaker) channel.queue.clear();
     session.attachments[number] = undefined;
     channel.attachments[slot] = undefined;
     channel.emptySince[slot] = now;

@@ -266,9 +266,11 @@ export class Deployment {
       JSON.stringify({ ...config, metrics: { port: metricsPort } }),
     );
     this.#writeKeys(id, seeds);
+    mkdirSync(path.join(folder, 'pod'));
+    writeFileSync(path.join(folder, 'pod', 'address'), ADDRESS);
     const log = openSync(path.join(folder, 'log'), 'a');
     const args = ['netns', 'exec', this.namespace, process.execPath, path.join(ROOT, 'nodes', role, 'main.ts')];
-    const env = { ...process.env, HERD_FOLDER: folder, POD_IP: ADDRESS };
+    const env = { ...process.env, HERD_FOLDER: folder };
     const child = spawn('ip', args, { stdio: ['ignore', log, log], env });
     this.daemons.push({ id, role, port: config.listen.port, metricsPort, child });
   }

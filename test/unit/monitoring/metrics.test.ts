@@ -31,6 +31,8 @@ const LABELS: Readonly<Record<string, number>> = {
   code: 12, // HTTP statuses
   state: 5, // of a NodeSlot
   le: 20,
+  namespace: 1, // of Zones
+  secret: 1, // kubeconfigs of other clusters
 };
 
 /** A series for a histogram's every bucket, and one for whatever a metric has many of in the fullest case below. */
@@ -72,6 +74,7 @@ async function busy(): Promise<Exporters> {
   operator.watchErrors.inc({ resource: 'zones' });
   operator.watchBegins.inc({ resource: 'zones', by: 'list' });
   operator.watchSilentSeconds.set({ resource: 'zones' }, 1);
+  operator.clusterReachable.set({ namespace: 'herd', secret: 'west' }, 1);
   const made = { name: 'link-1', made: '2026-01-01T00:00:00Z', expires: '2026-01-02T00:00:00Z' };
   measureFleet(operator, {
     zones: [zone('eu'), zone('na')],

@@ -119,11 +119,7 @@ test('a directory tells of each of its zones, whatever zone it is in itself', as
     { zone: 'eu', signingKey: 3, roster: 5, registered: 4, peers: 1 },
     { zone: 'sa', signingKey: 0, roster: 2, registered: 2, peers: 0 },
   ];
-  directoryMetrics(
-    registry,
-    () => 1,
-    () => zones,
-  );
+  directoryMetrics(registry, { expelled: () => 1, unanswered: () => 2 }, () => zones);
   const told = samples(await registry.metrics()).map(({ name, labels, value }) => [
     name.replace('herd_directory_', ''),
     labels.zone,
@@ -131,6 +127,7 @@ test('a directory tells of each of its zones, whatever zone it is in itself', as
   ]);
   assert.deepEqual(told, [
     ['expelled_superpeers', 'eu', 1],
+    ['unanswered_nodes', 'eu', 2],
     ['signing_key_number', 'eu', 3],
     ['signing_key_number', 'sa', 0],
     ['roster_nodes', 'eu', 5],
