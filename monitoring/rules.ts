@@ -224,6 +224,14 @@ function zoneCauses({ epochSeconds }: RuleOptions): Cause[] {
       description: '{{ $value }} of its roster do not renew their descriptors, or are expelled.',
     },
     {
+      alert: 'HerdNodesUnanswered',
+      expr: 'max by (zone, instance) (herd_directory_unanswered_nodes) > 0',
+      for: '15m',
+      summary: 'Nodes do not answer where they say they are',
+      description:
+        'The directory of zone {{ $labels.zone }} does not reach {{ $value }}; clients are sent elsewhere while there are others.',
+    },
+    {
       alert: 'HerdSuperpeerExpelled',
       expr: 'max by (zone, instance) (herd_directory_expelled_superpeers) > 0',
       for: '0m',
@@ -288,6 +296,13 @@ function operatorCauses(): Cause[] {
       for: '5m',
       summary: 'No operator leads',
       description: 'None runs, none holds the lease, or none is scraped. What runs goes on; nothing is repaired.',
+    },
+    {
+      alert: 'HerdClusterUnreachable',
+      expr: 'max by (namespace, secret) (herd_operator_cluster_reachable) == 0',
+      for: '15m',
+      summary: 'The operator does not reach the cluster of Secret {{ $labels.namespace }}/{{ $labels.secret }}',
+      description: 'What runs there goes on; nothing there is repaired, drained or upgraded.',
     },
     {
       alert: 'HerdReconcileErrors',

@@ -174,6 +174,26 @@ export const operator: Dashboard = {
       ],
     },
     {
+      title: 'Other clusters',
+      panels: [
+        {
+          kind: 'lines',
+          title: 'Reached',
+          description: '1: the cluster that the Secret names answers. Nothing here if all Zones are in one cluster.',
+          unit: 'bool_yes_no',
+          queries: [
+            {
+              expr: 'max by (namespace, secret) (herd_operator_cluster_reachable)',
+              legend: '{{namespace}}/{{secret}}',
+            },
+          ],
+          bad: { from: 1, below: true },
+          runbook: 'HerdClusterUnreachable',
+          width: 24,
+        },
+      ],
+    },
+    {
       title: 'Process',
       panels: [
         {

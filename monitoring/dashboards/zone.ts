@@ -93,12 +93,14 @@ export const zone: Dashboard = {
         {
           kind: 'lines',
           title: 'Roster',
-          description: 'Nodes in the roster, and those of them in the consensus; peers that the configuration names.',
+          description:
+            'Nodes in the roster, those of them in the consensus, those that do not answer; peers that the configuration names.',
           unit: 'short',
           queries: [
             { expr: `max by (zone) (herd_directory_roster_nodes{${chosen.zone}})`, legend: '{{zone}} roster' },
             { expr: `max by (zone) (herd_directory_registered_nodes{${chosen.zone}})`, legend: '{{zone}} registered' },
             { expr: `max by (zone) (herd_directory_peer_zones{${chosen.zone}})`, legend: '{{zone}} peers' },
+            { expr: `max by (zone) (herd_directory_unanswered_nodes{${chosen.zone}})`, legend: '{{zone}} unanswered' },
           ],
           runbook: 'HerdNodesUnregistered',
         },
