@@ -86,6 +86,8 @@ export function nodeStatefulSet(node: NodePod): NodeStatefulSet {
               image: node.image,
               imagePullPolicy: 'IfNotPresent',
               args: [`nodes/${node.role}/main.ts`],
+              // Where Prometheus and the kubelet ask; in the network of a machine not at its other addresses.
+              env: [{ name: 'HERD_PROBES_ADDRESS', valueFrom: { fieldRef: { fieldPath: 'status.podIP' } } }],
               ports: node.ports.map(({ name, port, protocol }) => ({
                 name,
                 containerPort: port,
