@@ -112,16 +112,19 @@ export const chosen = {
 };
 
 function choice(name: Choice): QueryVariableBuilder {
-  return new QueryVariableBuilder(name)
-    .label(name)
-    .datasource(datasource)
-    .query(choices[name])
-    .multi(true)
-    .includeAll(true)
-    .allValue('.*')
-    .refresh(VariableRefresh.OnTimeRangeChanged)
-    .sort(VariableSort.AlphabeticalAsc)
-    .current({ text: 'All', value: '$__all' });
+  return (
+    new QueryVariableBuilder(name)
+      .label(name)
+      .datasource(datasource)
+      .query(choices[name])
+      .multi(true)
+      .includeAll(true)
+      // What has no such label, as the operator's processes, is not chosen.
+      .allValue('.+')
+      .refresh(VariableRefresh.OnTimeRangeChanged)
+      .sort(VariableSort.AlphabeticalAsc)
+      .current({ text: 'All', value: '$__all' })
+  );
 }
 
 const letters = 'ABCDEFGHIJ';
