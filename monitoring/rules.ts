@@ -85,11 +85,11 @@ export const objectives: readonly Objective[] = [
   },
 ];
 
-/** One cause. `by`: what the summary names. */
+/** Why users may notice something soon. Without `for` it is told at once. */
 interface Cause {
   readonly alert: string;
   readonly expr: string;
-  readonly for: string;
+  readonly for?: string;
   readonly summary: string;
   readonly description: string;
 }
@@ -179,7 +179,6 @@ function nodeCauses(): Cause[] {
     {
       alert: 'HerdProcessRestarts',
       expr: 'changes(process_start_time_seconds{job=~".*herd.*"}[1h]) > 3',
-      for: '0m',
       summary: '{{ $labels.job }} {{ $labels.instance }} starts again and again',
       description: '{{ $value }} times in the last hour.',
     },
@@ -234,7 +233,6 @@ function zoneCauses({ epochSeconds }: RuleOptions): Cause[] {
     {
       alert: 'HerdSuperpeerExpelled',
       expr: 'max by (zone, instance) (herd_directory_expelled_superpeers) > 0',
-      for: '0m',
       summary: 'A superpeer was found to lie',
       description:
         'The directory of zone {{ $labels.zone }} leaves out {{ $value }}. A person decides whether one comes back.',
@@ -430,12 +428,10 @@ function burnAlerts({ runbooks }: RuleOptions): AlertingRule[] {
 
 const ticket =
   ({ runbooks }: RuleOptions) =>
-  ({ alert, expr, for: wait, summary, description }: Cause): AlertingRule => ({
-    alert,
-    expr,
-    ...(wait !== '0m' && { for: wait }),
+  ({ summary, description, ...cause }: Cause): AlertingRule => ({
+    ...cause,
     labels: { severity: 'ticket', owner },
-    annotations: { summary, description, runbook_url: `${runbooks}${alert}.md` },
+    annotations: { summary, description, runbook_url: `${runbooks}${cause.alert}.md` },
   });
 
 /** All of them; each group is a file of monitoring/rules/. */
