@@ -1,6 +1,9 @@
 /** What the operator is told by its environment and flags. All problems are found at once; with any, it does not start. */
 import { parseArgs } from 'node:util';
 
+/** Who holds it leads. */
+export const leaseName = 'herd-operator';
+
 export interface OperatorConfig {
   /** The image that all nodes run. */
   readonly nodeImage: string;

@@ -23,7 +23,6 @@ const POLL_MS = 500;
 export interface Deployment {
   readonly kubectl: Kubectl;
   readonly images: { readonly node: string; readonly operator: string };
-  readonly regions: Regions;
   readonly progress: Progress;
   /** Throws when the run is being stopped. */
   readonly check: () => void;
@@ -34,7 +33,7 @@ interface Condition {
   readonly status: string;
   readonly message?: string;
 }
-interface Item {
+export interface Item {
   readonly metadata: { readonly name: string };
   readonly status?: {
     readonly conditions?: readonly Condition[];
@@ -44,15 +43,9 @@ interface Item {
   };
 }
 
-export async function deploy(deployment: Deployment): Promise<ClientPod[]> {
+export async function deploy(deployment: Deployment & { readonly regions: Regions }): Promise<ClientPod[]> {
   const { kubectl, images, regions, progress } = deployment;
-  await progress.step('Installing the operator', async () => {
-    const objects = installObjects({ image: images.operator, nodeImage: images.node, namespaces: [] });
-    const isCrd = (object: { kind: string }) => object.kind === 'CustomResourceDefinition';
-    await apply(kubectl, objects);
-    const crds = objects.filter(isCrd).map(({ metadata }) => `crd/${metadata.name}`);
-    await run(kubectl, ['wait', '--for=condition=Established', '--timeout=60s', ...crds]);
-  });
+  await installOperator(deployment);
   await apply(kubectl, [namespaceObject()]);
   await apply(kubectl, herdObjects(regions));
   await progress.step('Zones publish their keys and directories', async (step) => {
@@ -86,23 +79,33 @@ export async function deploy(deployment: Deployment): Promise<ClientPod[]> {
   });
 }
 
-async function apply(kubectl: Kubectl, items: readonly object[]): Promise<void> {
+export async function installOperator({ kubectl, images, progress }: Deployment): Promise<void> {
+  await progress.step('Installing the operator', async () => {
+    const objects = installObjects({ image: images.operator, nodeImage: images.node, namespaces: [] });
+    const isCrd = (object: { kind: string }) => object.kind === 'CustomResourceDefinition';
+    await apply(kubectl, objects);
+    const crds = objects.filter(isCrd).map(({ metadata }) => `crd/${metadata.name}`);
+    await run(kubectl, ['wait', '--for=condition=Established', '--timeout=60s', ...crds]);
+  });
+}
+
+export async function apply(kubectl: Kubectl, items: readonly object[]): Promise<void> {
   const text = JSON.stringify({ apiVersion: 'v1', kind: 'List', items });
   await run(kubectl, ['apply', '--server-side', '-f', '-'], text);
 }
 
-async function list(kubectl: Kubectl, kind: string): Promise<Item[]> {
+export async function list(kubectl: Kubectl, kind: string): Promise<Item[]> {
   const text = await run(kubectl, ['get', kind, '--namespace', NAMESPACE, '-o', 'json']);
   return (JSON.parse(text) as { items: Item[] }).items;
 }
 
-function condition(item: Item, type: string): Condition | undefined {
+export function condition(item: Item, type: string): Condition | undefined {
   return item.status?.conditions?.find((candidate) => candidate.type === type);
 }
 
 /** Asks until there is an answer; when there is none in time, says what was still missing. */
-async function until<T>(
-  { check }: Deployment,
+export async function until<T>(
+  { check }: Pick<Deployment, 'check'>,
   step: Step,
   ask: () => Promise<T | undefined>,
   timeoutMs = READY_TIMEOUT_MS,

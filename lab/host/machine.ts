@@ -1,6 +1,6 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { dieWithLab, startDaemon } from './daemon.ts';
+import { type Daemon, dieWithLab, startDaemon } from './daemon.ts';
 import { exec } from './exec.ts';
 import type { Run } from './run.ts';
 import { waitFor } from './wait.ts';
@@ -23,7 +23,7 @@ const kubeletSysctls: Record<string, string> = {
 export interface Machine {
   name: string;
   /** Starts a daemon inside that lives as long as the machine. */
-  start(name: string, command: readonly string[]): Promise<void>;
+  start(name: string, command: readonly string[]): Promise<Daemon>;
   /** Runs a command inside to its end and returns its standard output. */
   exec(command: string, args: readonly string[]): Promise<string>;
 }

@@ -6,11 +6,11 @@ import type { Run } from '../host/run.ts';
 import { waitFor } from '../host/wait.ts';
 import { buildPause, writePauseArchive } from '../image/pause.ts';
 import type { Delays } from '../wan/delays.ts';
-import { createNetwork, type Region } from '../wan/network.ts';
+import { createNetwork, joinRegions, partRegion, type Region } from '../wan/network.ts';
 import type { Binaries } from './build.ts';
 import { findCniPlugins } from './cni.ts';
 import { copyImages, startContainerd, unpackImages } from './containerd.ts';
-import { startControlPlane } from './control-plane.ts';
+import { type ControlPlaneFaults, startControlPlane } from './control-plane.ts';
 import { startKubelet } from './node.ts';
 import { createAuthority } from './pki.ts';
 
@@ -30,6 +30,13 @@ export interface Cluster {
   versions: { kubernetes: string; etcd: string; containerd: string };
   /** One node in each, named like the region. */
   regions: Region[];
+  faults: ControlPlaneFaults & {
+    /** Nothing gets into the region or out of it, until it is joined again. */
+    partRegion(name: string): Promise<void>;
+    joinRegions(): Promise<void>;
+    /** Gives an image that all nodes have another reference. */
+    tagImage(reference: string, other: string): Promise<void>;
+  };
   /** Ends everything and leaves the machine as it was; the same as closing the run. */
   stop(): Promise<void>;
 }
@@ -60,7 +67,7 @@ async function start({ run, delays, binaries, archives }: ClusterOptions, step: 
     ...network.regions.map((region) => startMachine(run, region.name, region.netns, init)),
   ]);
   step.detail('control plane, images');
-  const [{ api, kubeconfigPath, nodeServer }] = await run.all([
+  const [{ api, kubeconfigPath, nodeServer, faults }] = await run.all([
     startControlPlane(run, control, binaries, authority, network.controlPlane.address),
     startContainerds(run, control, nodes, network.regions, cniPlugins, [pause, ...archives]),
   ]);
@@ -72,14 +79,26 @@ async function start({ run, delays, binaries, archives }: ClusterOptions, step: 
     step.detail(`${ready.length} of ${nodes.length} nodes Ready`);
     return ready.length === nodes.length || undefined;
   });
-  api.close();
   const containerd = (await exec('containerd', ['--version'])).split(' ')[2]!;
   return {
     kubeconfigPath,
     kubectlPath: binaries.path('kubectl'),
     versions: { ...binaries.versions, containerd },
     regions: network.regions,
-    stop: () => run.close(),
+    faults: {
+      ...faults,
+      partRegion: (name) => partRegion(network, name),
+      joinRegions: () => joinRegions(network),
+      async tagImage(reference, other) {
+        await run.all(
+          nodes.map((node) => node.exec('ctr', ['--namespace', 'k8s.io', 'images', 'tag', reference, other])),
+        );
+      },
+    },
+    async stop() {
+      api.close();
+      await run.close();
+    },
   };
 }
 

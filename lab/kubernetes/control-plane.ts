@@ -14,6 +14,16 @@ export interface ControlPlane {
   kubeconfigPath: string;
   /** URL for the nodes. */
   nodeServer: string;
+  faults: ControlPlaneFaults;
+}
+
+/** What may happen to a control plane. */
+export interface ControlPlaneFaults {
+  /** The API server does not answer, and nobody is told that it is gone. */
+  pauseApiServer(): void;
+  resumeApiServer(): void;
+  /** It is killed and another one started, to which all history is unknown: who watches from a version is told 410. */
+  restartApiServer(): Promise<void>;
 }
 
 /**
@@ -60,7 +70,7 @@ export async function startControlPlane(
     '--listen-peer-urls=http://127.0.0.1:2380',
     '--unsafe-no-fsync', // The data goes with the run.
   ]);
-  await machine.start('kube-apiserver', [
+  const apiServerCommand = [
     binaries.path('kube-apiserver'),
     '--etcd-servers=http://127.0.0.1:2379',
     `--advertise-address=${controlPlane.host}`,
@@ -79,7 +89,8 @@ export async function startControlPlane(
     `--service-account-signing-key-file=${accounts.privateKey}`,
     '--default-not-ready-toleration-seconds=8',
     '--default-unreachable-toleration-seconds=8',
-  ]);
+  ];
+  let apiServer = await machine.start('kube-apiserver', apiServerCommand);
   const api = await Api.open(userServer, authority.certificate, admin);
   await waitFor(run, 'the API server', 60_000, () => api.get('/readyz'));
 
@@ -103,5 +114,26 @@ export async function startControlPlane(
     '--cert-dir=/var/lib/kube-scheduler',
     '--leader-elect=false',
   ]);
-  return { api, kubeconfigPath, nodeServer };
+  const faults: ControlPlaneFaults = {
+    pauseApiServer: () => apiServer.signal('SIGSTOP'),
+    resumeApiServer: () => apiServer.signal('SIGCONT'),
+    async restartApiServer() {
+      await machine.exec(process.execPath, ['--eval', forgetHistory]);
+      await apiServer.end();
+      apiServer = await machine.start('kube-apiserver', apiServerCommand);
+      await waitFor(run, 'the API server', 60_000, () => api.get('/readyz'));
+    },
+  };
+  return { api, kubeconfigPath, nodeServer, faults };
 }
+
+/** etcd's gateway takes JSON: the revision that it is at becomes the first that it knows. */
+const forgetHistory = `(async () => {
+  const ask = async (what, body) => {
+    const answer = await fetch('http://127.0.0.1:2379/v3/kv/' + what, { method: 'POST', body: JSON.stringify(body) });
+    if (!answer.ok) throw new Error(what + ': ' + await answer.text());
+    return answer.json();
+  };
+  const { header } = await ask('range', { key: Buffer.from('/').toString('base64') });
+  await ask('compaction', { revision: header.revision, physical: true });
+})()`;

@@ -14,6 +14,8 @@ export interface Region extends RegionAddresses {
 }
 
 export interface Network {
+  /** The namespace that all regions are linked to. */
+  router: string;
   regions: Region[];
   /** `address` is how the machine's own network reaches the control plane. */
   controlPlane: { netns: string; address: string };
@@ -24,6 +26,8 @@ export interface Network {
  * writes them back into the router; then the main table delivers them.
  */
 const wanTable = '100';
+/** nftables. */
+const partTable = 'parted';
 
 /**
  * Builds one network namespace for each region, one for the control plane, and a router between them that delays what
@@ -53,7 +57,23 @@ export async function createNetwork(run: Run, delays: Delays): Promise<Network> 
   const paths = path.join(run.directory, 'paths');
   await writeFile(paths, emulatorPaths(regions, delays).join('\n') + '\n');
   await startDaemon(run, 'wan', [...dieWithLab, 'nsenter', `--net=/run/netns/${router}`, emulator, 'wan0', paths]);
-  return { regions, controlPlane: { netns: host, address } };
+  return { router, regions, controlPlane: { netns: host, address } };
+}
+
+/** Drops at the router what comes from the region and what goes to it. */
+export async function partRegion({ router }: Network, name: string): Promise<void> {
+  const table = [
+    `table inet ${partTable} {`,
+    `  chain from { type filter hook prerouting priority -300; iifname "${name}" drop; }`,
+    `  chain to { type filter hook postrouting priority 300; oifname "${name}" drop; }`,
+    '}',
+  ];
+  await exec('nsenter', [`--net=/run/netns/${router}`, 'nft', '-f', '-'], { input: `${table.join('\n')}\n` });
+}
+
+/** All that were parted. */
+export async function joinRegions({ router }: Network): Promise<void> {
+  await exec('nsenter', [`--net=/run/netns/${router}`, 'nft', 'delete', 'table', 'inet', partTable]);
 }
 
 /** The router's end of every link, named after who is at the other end. */

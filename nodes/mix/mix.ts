@@ -1,10 +1,11 @@
 import { lists, type ScheduledKey, type View } from '../config/consensus.ts';
 import type { ZoneDemand } from '../config/descriptor.ts';
+import { type RoundsReport, receiptPeriodMs } from '../config/receipt.ts';
 import { UNSERVICEABLE } from '../config/verdict.ts';
 import type { DropCounters } from '../core/drop.ts';
-import { draw, drawFraction, type Entropy, type Machine } from '../core/machine.ts';
+import { draw, drawFraction, type Entropy, type Machine, type Rate } from '../core/machine.ts';
 import type { PacketRing } from '../core/ring.ts';
-import { type Micros, SECOND_US } from '../core/units.ts';
+import { MILLISECOND_US, type Micros, SECOND_US } from '../core/units.ts';
 import { AEAD_TAG_BYTES } from '../crypto/aead.ts';
 import { GENERATION_BITS } from '../crypto/generations.ts';
 import { type Identity, KEY_BYTES, type NodeKeys } from '../crypto/keys.ts';
@@ -27,6 +28,8 @@ import {
   type Geometry,
   HEARD_MISSED_SHIFT,
   HEARD_WINDOW,
+  LEFT_CHANNEL_US,
+  LINK_OVERHEAD_BYTES,
   MANIFEST_PRESENT,
   MANIFEST_SEQUENCE_MASK,
   MESH_COMMAND,
@@ -52,6 +55,7 @@ import { Allocation, type Line, type Party } from './allocation.ts';
 import { Auditor, type BadRound, type Guilt, Jury, type Verdict } from './audit.ts';
 import { Attachment, Channel, CLIENT_SILENCE_US } from './channel.ts';
 import { Circuits } from './circuits.ts';
+import { Rounds } from './rounds.ts';
 import { Session } from './session.ts';
 import { type Carried, Service } from './watch.ts';
 
@@ -99,6 +103,8 @@ interface ChannelEntry {
   readonly superpeer: string;
   /** Ours to begin with; else we stand by for another mix, and send only while clients have come to us. */
   primary: boolean;
+  /** Since when it has been other mixes': its clients are leaving. */
+  leftAt: Micros | undefined;
   link: Link<MixPeer> | undefined;
   readonly auditor: Auditor<Attachment>;
   readonly jury: Jury;
@@ -149,6 +155,7 @@ export class Mix implements Machine {
   readonly #links: Links<MixPeer>;
   readonly #mesh: Mesh<MixPeer>;
   readonly #allocation: Allocation;
+  readonly #rounds: Rounds;
   #directMax: number;
   /** By tag: who may open a link to us. BOUNDED: by the consensus. */
   #peers = new Map<string, { readonly peer: MixPeer; readonly keys: readonly ScheduledKey[] }>();
@@ -201,6 +208,7 @@ export class Mix implements Machine {
       random: () => drawFraction(options.entropy),
       changed: (party) => this.#changed(party),
     });
+    this.#rounds = new Rounds(options.now / MILLISECOND_US, receiptPeriodMs(params));
     const memory = new ArrayBuffer(this.#geometry.mix);
     this.#coded = Buffer.from(memory);
     this.#codedWords = new Uint32Array(memory);
@@ -224,12 +232,16 @@ export class Mix implements Machine {
     }
     this.#mesh.update(now, view, (node) => ({ kind: 'mesh', tag: node.tag }));
     this.#directMax = view.own.params.directClients;
+    this.#rounds.configure(now / MILLISECOND_US, receiptPeriodMs(view.own.params));
     const superpeers = new Map(mine.map(({ id, superpeer }) => [id, superpeer.id]));
+    const carriers = new Map(view.own.channels.map(({ id, superpeer }) => [id, superpeer.id]));
     for (const [id, entry] of this.#channels) {
-      // A channel that another superpeer carries now is another channel: its clients attach anew.
       if (superpeers.get(id) === entry.superpeer) continue;
-      this.#close(now, entry.channel);
-      this.#channels.delete(id);
+      // A channel that another superpeer carries now is another channel: its clients attach anew.
+      if (carriers.get(id) !== entry.superpeer) this.#forget(now, id, entry);
+      entry.primary = false;
+      entry.leftAt ??= now;
+      entry.channel.line.leaving = true;
     }
     // Who is listed again after it was left out has been let in by the operator.
     const carrying = new Set(superpeers.values());
@@ -240,6 +252,7 @@ export class Mix implements Machine {
         channel: this.#open(now, id, this.#clientsPerChannel),
         superpeer: superpeer.id,
         primary,
+        leftAt: undefined,
         link: undefined,
         auditor: new Auditor<Attachment>(this.#geometry),
         jury: new Jury(),
@@ -248,6 +261,7 @@ export class Mix implements Machine {
       if (this.#expelled.has(superpeer.id)) this.#abandon(entry);
       this.#channels.set(id, entry);
       entry.primary = primary;
+      entry.leftAt = undefined;
       entry.channel.line.leaving = superpeer.draining;
     }
     const draining = mesh.filter((node) => node.draining);
@@ -263,6 +277,11 @@ export class Mix implements Machine {
   /** What the mesh carried in the epoch that has ended: once after its end, else undefined. */
   takeDemand(): readonly ZoneDemand[] | undefined {
     return this.#mesh.takeDemand();
+  }
+
+  /** What superpeers have carried, for their receipts. */
+  rounds(): readonly RoundsReport[] {
+    return this.#rounds.report();
   }
 
   /** The next thing that the control side has to know, oldest first. */
@@ -288,6 +307,15 @@ export class Mix implements Machine {
       if (link && this.#links.isUp(link)) up += 1;
     }
     return { up, all };
+  }
+
+  /** The mesh's cells, and a frame for each channel and each client without a superpeer. */
+  rate(): Rate {
+    const { datagrams, bytes } = this.#mesh.rate();
+    let frames = this.#direct.size;
+    for (const { channel, link, primary } of this.#channels.values())
+      if (link && this.#links.isUp(link) && (primary || !channel.isEmpty)) frames += 1;
+    return { datagrams: datagrams + frames, bytes: bytes + frames * (this.#geometry.down + LINK_OVERHEAD_BYTES) };
   }
 
   /** Places taken on all channels. */
@@ -322,7 +350,9 @@ export class Mix implements Machine {
     this.#watch(now);
     this.#allocation.tick(now);
     this.#mesh.tick(now, outbox);
-    for (const { channel, link, primary } of this.#channels.values()) {
+    this.#rounds.tick(now / MILLISECOND_US);
+    for (const { channel, link, primary, superpeer } of this.#channels.values()) {
+      if (primary) this.#rounds.expect(channel.id, superpeer);
       if (link && (primary || !channel.isEmpty)) this.#sendDown(now, channel, link, outbox);
     }
     for (const [link, channel] of this.#direct) this.#sendDown(now, channel, link, outbox);
@@ -340,6 +370,11 @@ export class Mix implements Machine {
     const channel = new Channel(now, id, line, down, slots, this.#geometry.mixPlain);
     this.#lines.set(line, channel);
     return channel;
+  }
+
+  #forget(now: Micros, id: number, entry: ChannelEntry): void {
+    this.#close(now, entry.channel);
+    this.#channels.delete(id);
   }
 
   #close(now: Micros, channel: Channel): void {
@@ -560,6 +595,7 @@ export class Mix implements Machine {
     const named = this.#cancel(channel, manifest);
     const outcome = named ? this.#decode(now, channel) : 'bad';
     channel.rounds += 1;
+    this.#rounds.came(channel.id, peer.id, outcome === 'bad');
     this.#believe(now, channel, outcome);
     if (outcome !== 'bad') return;
     this.#tellDeserted(entry, (slot) => manifest[slot] !== 0, outbox);
@@ -795,7 +831,11 @@ export class Mix implements Machine {
     if (this.#expelled.has(superpeer)) return;
     this.#expelled.add(superpeer);
     this.#events.push({ kind: 'expelled', superpeer, reason });
-    if (reason !== UNSERVICEABLE) this.#audits.guilty += 1;
+    // Who loses too much is paid for what it has carried.
+    if (reason !== UNSERVICEABLE) {
+      this.#audits.guilty += 1;
+      this.#rounds.expel(superpeer);
+    }
     for (const entry of this.#channels.values()) if (entry.superpeer === superpeer) this.#abandon(entry);
   }
 
@@ -933,6 +973,10 @@ export class Mix implements Machine {
     }
     const over = this.#circuits.tell(now, (tag) => this.#mesh.cellsPerTick(tag) > 0);
     if (over) this.#mesh.queue(over.tag, MESH_COMMAND.destroy, over.id, Buffer.alloc(0));
+    for (const [id, entry] of this.#channels) {
+      const { leftAt, channel } = entry;
+      if (leftAt !== undefined && (channel.isEmpty || now - leftAt > LEFT_CHANNEL_US)) this.#forget(now, id, entry);
+    }
     for (const session of this.#sessions.values()) {
       this.#circuits.endSpare(now, session, this.#drainsSince);
       for (const attachment of session.attachments) {

@@ -2,7 +2,7 @@ import { type Consensus, lists, type ScheduledKey, type View } from '../config/c
 import { cookieOf, rendezvousOf } from '../config/contact.ts';
 import type { ZoneDemand } from '../config/descriptor.ts';
 import type { DropCounters } from '../core/drop.ts';
-import { draw, type Entropy, type Machine } from '../core/machine.ts';
+import { draw, type Entropy, type Machine, type Rate } from '../core/machine.ts';
 import type { PacketRing } from '../core/ring.ts';
 import { type Micros, SECOND_US } from '../core/units.ts';
 import { Aead } from '../crypto/aead.ts';
@@ -193,6 +193,10 @@ export class Rendezvous implements Machine {
 
   meshLinks(): { up: number; all: number } {
     return this.#mesh.linksUp();
+  }
+
+  rate(): Rate {
+    return this.#mesh.rate();
   }
 
   /** Standing half-circuits, for the capacity metric: constant while clients stay attached, so it tells nothing of calls. */

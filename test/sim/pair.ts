@@ -25,6 +25,8 @@ export interface PairPlan {
   readonly params?: Partial<ZoneParams>;
   /** Superpeers that each of the two can choose from: k if not given, so that none is spare. */
   readonly choices?: number;
+  /** Of each zone; 2 if not given. With more it is not known whose channels the two have. */
+  readonly mixes?: number;
   /** From node to node of a zone; between zones lies an ocean. */
   readonly within?: Partial<PathQuality>;
   /** Clients in each zone that do not call. */
@@ -42,9 +44,9 @@ export class Pair {
   readonly #check: Checker;
 
   constructor(seed: string, check: Checker, plan: PairPlan = {}) {
-    const { attachments = 3, params = {}, choices = attachments, within = {}, bystanders = 0 } = plan;
+    const { attachments = 3, params = {}, choices = attachments, within = {}, bystanders = 0, mixes = 2 } = plan;
     const shape = {
-      mixes: 2,
+      mixes,
       rendezvous: 2,
       superpeers: 2 * choices,
       params: { attachmentsPerClient: attachments, meshCellsPerTick: 2, clientsPerChannel: 8, ...params },

@@ -269,11 +269,13 @@ export class Deployment {
       JSON.stringify({ ...config, metrics: { port: metricsPort } }),
     );
     this.#writeKeys(id, seeds);
+    mkdirSync(path.join(folder, 'pod'));
+    writeFileSync(path.join(folder, 'pod', 'address'), ADDRESS);
     const log = openSync(path.join(folder, 'log'), 'a');
     const first = before === undefined ? [] : ['--import', path.join(import.meta.dirname, before)];
     const program = [process.execPath, ...first, path.join(ROOT, 'nodes', role, 'main.ts')];
     const args = ['netns', 'exec', this.namespace, ...program];
-    const env = { ...process.env, HERD_FOLDER: folder, POD_IP: ADDRESS };
+    const env = { ...process.env, HERD_FOLDER: folder };
     const child = spawn('ip', args, { stdio: ['ignore', log, log], env });
     this.daemons.push({ id, role, port: config.listen.port, metricsPort, child });
   }

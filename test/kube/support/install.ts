@@ -11,13 +11,17 @@ const plurals: Record<string, string> = {
   CustomResourceDefinition: 'customresourcedefinitions',
   Deployment: 'deployments',
   Namespace: 'namespaces',
+  NetworkPolicy: 'networkpolicies',
   Node: 'nodes',
   NodeSlot: 'nodeslots',
   Role: 'roles',
   RoleBinding: 'rolebindings',
   Secret: 'secrets',
+  Service: 'services',
   ServiceAccount: 'serviceaccounts',
   Superpeer: 'superpeers',
+  ValidatingAdmissionPolicy: 'validatingadmissionpolicies',
+  ValidatingAdmissionPolicyBinding: 'validatingadmissionpolicybindings',
   Zone: 'zones',
 };
 

@@ -6,6 +6,7 @@ import { churnPackets } from './churn-packets.ts';
 import { clocks } from './clocks.ts';
 import { contention } from './contention.ts';
 import { crowd, crowdLong } from './crowd.ts';
+import { dealing } from './dealing.ts';
 import { directoryDown, directoryDownLong } from './directory-down.ts';
 import { disorder } from './disorder.ts';
 import { distinguish, distinguishAll } from './distinguish.ts';
@@ -28,6 +29,7 @@ import { observer } from './observer.ts';
 import { overload } from './overload.ts';
 import { presence, presenceLong } from './presence.ts';
 import { quality, qualityAll, qualityMoves } from './quality.ts';
+import { receipts } from './receipts.ts';
 import { rendezvousDeath } from './rendezvous-death.ts';
 import { replaying } from './replaying.ts';
 import { ringing, ringingMany, ringingThree } from './ringing.ts';
@@ -87,6 +89,8 @@ export const SCENARIOS: readonly Scenario[] = [
   rendezvousDeath,
   drain,
   drainRendezvous,
+  dealing,
+  receipts,
   ...unseen,
   directoryDown,
   directoryDownLong,

@@ -1,0 +1,199 @@
+import { spawn } from 'node:child_process';
+import { writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { apply, installOperator, list, until } from '../herd/deploy.ts';
+import { namespaceObject } from '../herd/resources.ts';
+import { installPackages } from '../host/packages.ts';
+import { checkPrerequisites, describeProblems } from '../host/prerequisites.ts';
+import { elapsed, Progress } from '../host/progress.ts';
+import { openRun, type Run } from '../host/run.ts';
+import { buildImages } from '../image/build.ts';
+import { buildKubernetes } from '../kubernetes/build.ts';
+import { type Cluster, startCluster } from '../kubernetes/cluster.ts';
+import { kubectlRunner, run as runKubectl } from '../kubernetes/kubectl.ts';
+import { readDelays } from '../wan/delays.ts';
+import { type CallNews, GAP_MS } from './callers.ts';
+import { CHAOS_ZONES, chaosObjects } from './resources.ts';
+import { type Chaos, settled, steps } from './steps.ts';
+
+/**
+ * Disturbs the local cluster for half an hour while calls stand between its zones, and says what the calls noticed:
+ *
+ *   npm run chaos -- [--calls 20] [--only N,N] [--report FILE.json]
+ *
+ * Exit code 0: no call was dropped or silent for more than 150 ms by a step that the operator or its user chose, and all
+ * zones are Ready at the end.
+ */
+interface Options {
+  readonly calls: number;
+  /** Numbers of steps. */
+  readonly only: readonly number[];
+  readonly report: string | undefined;
+}
+
+interface Row {
+  readonly step: string;
+  readonly chosen: boolean;
+  readonly seconds: number;
+  /** Of both ends of all calls, in the step and the time to breathe after it. */
+  readonly gaps: number;
+  readonly longestMs: number;
+  readonly dropped: number;
+  /** When the time to breathe was over. */
+  readonly callsUp: number;
+}
+
+const root = path.join(import.meta.dirname, '..', '..');
+const FIRST_PORT = 21_000;
+const UP_MS_MAX = 120_000;
+/** After each step. */
+const BREATH_MS = 30_000;
+
+async function main({ calls, only, report }: Options): Promise<number> {
+  const progress = new Progress(process.stderr);
+  const { problems, packages } = await checkPrerequisites();
+  if (problems.length > 0) {
+    console.error(`This machine cannot run the local cluster:\n${describeProblems(problems)}`);
+    return 1;
+  }
+  if (packages.length > 0) await installPackages(packages, progress);
+  const run = await openRun();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => void run.close());
+  try {
+    const { rows, ready } = await disturb(run, calls, only, progress);
+    console.log(table(rows));
+    if (report) await writeFile(report, `${JSON.stringify({ calls, ready, steps: rows }, null, 2)}\n`);
+    const noticed = rows.filter(({ chosen, gaps, dropped }) => chosen && gaps + dropped > 0);
+    for (const { step } of noticed) console.error(`Calls noticed: ${step}`);
+    console.log(ready ? 'All zones are Ready.' : 'Not all zones are Ready.');
+    return noticed.length === 0 && ready ? 0 : 1;
+  } finally {
+    await progress.step('Taking everything down', () => run.close());
+  }
+}
+
+async function disturb(run: Run, calls: number, only: readonly number[], progress: Progress) {
+  const [binaries, images, delays] = await Promise.all([
+    buildKubernetes(progress),
+    progress.step('Building the images', () => buildImages(root, path.join(run.directory, 'herd.tar'))),
+    readDelays(),
+  ]);
+  const cluster = await startCluster({ run, delays, binaries, progress, archives: [images.archive] });
+  const kubectl = kubectlRunner(cluster.kubectlPath, ['--kubeconfig', cluster.kubeconfigPath]);
+  const check = () => run.check();
+  const chaos: Chaos = { kubectl, faults: cluster.faults, runId: run.id, nodeImage: images.node, calls, check };
+  await installOperator({ kubectl, images, progress, check });
+  await runKubectl(kubectl, ['scale', 'deployment/herd-operator', '-n', 'herd-system', '--replicas=2']);
+  await apply(kubectl, [namespaceObject(), ...chaosObjects(calls)]);
+  await progress.step('Zones become Ready', (step) => settled(chaos, step));
+  const callers = await startCallers(run, cluster, kubectl, calls);
+  await progress.step(`${calls} calls begin`, (step) =>
+    until(
+      chaos,
+      step,
+      async () => {
+        step.detail(`${callers.up} up, ${callers.attached} of ${2 * calls} clients attached`);
+        return callers.up === calls || undefined;
+      },
+      UP_MS_MAX,
+    ),
+  );
+  const rows: Row[] = [];
+  for (const [index, { name, chosen, go }] of steps.entries()) {
+    if (only.length > 0 && !only.includes(index)) continue;
+    const from = performance.now();
+    callers.clear();
+    await progress.step(name, async (step) => {
+      await go(chaos, step);
+      step.detail('a breath');
+      await sleep(BREATH_MS);
+    });
+    check();
+    rows.push({ step: name, chosen, seconds: Math.round((performance.now() - from) / 1000), ...callers.noticed() });
+    progress.say(line(rows.at(-1)!));
+  }
+  const zones = await list(kubectl, 'zones');
+  const ready = zones.every(({ status }) => status?.conditions?.some((c) => c.type === 'Ready' && c.status === 'True'));
+  return { rows, ready };
+}
+
+/** In the network of the first region's machine, as people there would be. */
+async function startCallers(run: Run, cluster: Cluster, kubectl: Chaos['kubectl'], calls: number) {
+  const zones = (await list(kubectl, 'zones')).map(({ metadata: { name }, status }) => ({
+    zone: name,
+    url: status!.directoryURL!,
+    rootKey: status!.rootKey!,
+    clients: calls,
+  }));
+  const order = CHAOS_ZONES.map(({ name }) => name);
+  zones.sort((a, b) => order.indexOf(a.zone) - order.indexOf(b.zone));
+  const { netns } = cluster.regions.find(({ name }) => name === CHAOS_ZONES[0]!.regions[0])!;
+  const script = path.join(import.meta.dirname, 'callers.ts');
+  const args = ['netns', 'exec', netns, process.execPath, script, JSON.stringify({ zones, firstPort: FIRST_PORT })];
+  // The run ends what bears its name.
+  const env = { ...process.env, HERD_RUN: run.name };
+  const child = spawn('ip', args, { stdio: ['ignore', 'pipe', 'inherit'], env });
+  const seen = { up: 0, attached: 0, gaps: [] as number[], dropped: 0 };
+  createInterface(child.stdout).on('line', (text) => {
+    const news = JSON.parse(text) as CallNews;
+    if (news.kind === 'up') {
+      seen.up = news.calls;
+      seen.attached = news.attached;
+    } else if (news.kind === 'gap') seen.gaps.push(news.ms);
+    else if (news.kind === 'dropped') seen.dropped += 1;
+  });
+  return {
+    get up() {
+      return seen.up;
+    },
+    get attached() {
+      return seen.attached;
+    },
+    clear() {
+      seen.gaps = [];
+      seen.dropped = 0;
+    },
+    noticed: () => ({
+      gaps: seen.gaps.length,
+      longestMs: Math.max(0, ...seen.gaps),
+      dropped: seen.dropped,
+      callsUp: seen.up,
+    }),
+  };
+}
+
+function line({ step, chosen, seconds, gaps, longestMs, dropped, callsUp }: Row): string {
+  const noticed = gaps === 0 ? `no silence over ${GAP_MS} ms` : `${gaps} silences, the longest ${longestMs} ms`;
+  return `${chosen ? 'chosen' : 'fault '}  ${step}: ${elapsed(1000 * seconds)}, ${noticed}, ${dropped} ends dropped, ${callsUp} calls up`;
+}
+
+const table = (rows: readonly Row[]): string => rows.map(line).join('\n');
+
+function readOptions(): Options {
+  const { values } = parseArgs({
+    options: {
+      calls: { type: 'string', default: '20' },
+      only: { type: 'string', default: '' },
+      report: { type: 'string' },
+    },
+  });
+  const calls = Number(values.calls);
+  const only = values.only === '' ? [] : values.only.split(',').map(Number);
+  const problems = [
+    ...(Number.isInteger(calls) && calls >= 1 && calls <= 50 ? [] : ['--calls must be a whole number from 1 to 50']),
+    ...(only.every((n) => Number.isInteger(n) && n >= 0 && n < steps.length)
+      ? []
+      : [`--only must be numbers of steps, from 0 to ${steps.length - 1}`]),
+  ];
+  if (problems.length > 0) {
+    console.error(problems.join('\n'));
+    for (const [index, { name }] of steps.entries()) console.error(`  ${index}  ${name}`);
+    process.exit(2);
+  }
+  return { calls, only, report: values.report };
+}
+
+process.exitCode = await main(readOptions());

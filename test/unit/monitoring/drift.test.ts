@@ -1,0 +1,11 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import test from 'node:test';
+import { outputs, root } from '../../../monitoring/main.ts';
+
+for (const [file, text] of outputs()) {
+  test(`${file} is what the code would write (npm run monitoring)`, () => {
+    assert.equal(readFileSync(path.join(root, file), 'utf8'), text);
+  });
+}
