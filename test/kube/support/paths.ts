@@ -112,7 +112,8 @@ export const paths: readonly Path[] = [
   },
   {
     what: 'a superpeer goes',
-    before: [[...base, superpeer('eu-other', 'eu')]],
+    // One after the other: channels are numbered as superpeers come.
+    before: [base, [superpeer('eu-other', 'eu')]],
     walk: deleted(kube.superpeers, 'eu-other'),
     through: all(ready, gone(kube.superpeers, 'eu-other'), gone(kube.statefulSets, 'eu-other')),
   },
