@@ -125,11 +125,11 @@ interface Judged {
   readonly status: { readonly observedGeneration: number; readonly conditions: readonly Condition[] } | undefined;
 }
 
-/** Conditions that say by False that something is wrong; of two with one reason the one that is not Ready. */
+/** Conditions that say by False that something is wrong, Unknown is no word yet; of two with one reason the one that is not Ready. */
 function falseOnes(kind: Wrong['kind'], { metadata, status }: Judged): Wrong[] {
   const { name } = metadata;
   if (!status) return [{ kind, name, reason: 'NoStatus', message: 'the operator has said nothing of it yet' }];
-  const bad = status.conditions.filter((c) => c.type !== 'Progressing' && c.status !== 'True');
+  const bad = status.conditions.filter((c) => c.type !== 'Progressing' && c.status === 'False');
   const told = bad.filter((c) => c.type !== 'Ready' || !bad.some((o) => o.type !== 'Ready' && o.reason === c.reason));
   const late = status.observedGeneration < metadata.generation;
   return [

@@ -59,7 +59,9 @@ suite('kubectl herd', { skip }, () => {
     );
     for (const name of ['eu', 'sa'])
       await eventually(() => world.says(kube.zones, name, 'Ready=True'), `zone ${name}`, 60_000);
-    await eventually(() => world.says(kube.superpeers, 'eu-sp', 'Ready=True'), 'superpeer eu-sp', 60_000);
+    const superpeersReady = () =>
+      (world.get(kube.zones, 'eu')?.status as { superpeersReady?: string })?.superpeersReady;
+    await eventually(() => superpeersReady() === '1/1', 'superpeer eu-sp', 60_000);
     await lead();
   });
   after(async () => {
@@ -87,7 +89,7 @@ suite('kubectl herd', { skip }, () => {
         writeFile: async (name, text) => void files.set(name, text),
       },
       now: Date.now,
-      sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms / 10)),
+      sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms / 5)),
       viaProxy: playProxy(mirror, namespace, faults),
       placeOf: async () => ({ cluster: gate.cluster, namespace }),
     });

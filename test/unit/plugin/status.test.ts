@@ -38,6 +38,13 @@ test('a reason that Ready repeats is told once', () => {
   assert.deepEqual(wrongs({}, zone('eu', {}, { ...published('eu'), conditions })), ['eu RootKeyLost']);
 });
 
+test('a condition that is Unknown is no fault, one that is False is though the object is Ready', () => {
+  const reached = (status: Condition['status']) =>
+    slot('eu-eu-mix-0', 'mix', { conditions: [ready, condition('Reached', status, 'Looked')] });
+  assert.deepEqual(wrongs({ slots: [reached('Unknown')] }), []);
+  assert.deepEqual(wrongs({ slots: [reached('False')] }), ['eu-eu-mix-0 Looked']);
+});
+
 test('what the operator has not seen yet is told', () => {
   const changed = { ...fine, metadata: { ...fine.metadata, generation: 2 } };
   assert.deepEqual(wrongs({}, changed), ['eu NotObserved']);
