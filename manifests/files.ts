@@ -21,7 +21,6 @@ const yaml = (content: object) => header + Yaml.stringify(plain(content));
 const plain = <T>(content: T): T => JSON.parse(JSON.stringify(content));
 
 export function generatedFiles(): ReadonlyMap<string, string> {
-  const chart = (name: string) => `charts/${name}/`;
   const operatorObjects = installed().filter(({ kind }) => kind !== 'CustomResourceDefinition' && kind !== 'Namespace');
   const watched = watchedRoles([]).map(keyOf);
   return new Map([
@@ -30,25 +29,22 @@ export function generatedFiles(): ReadonlyMap<string, string> {
     ['manifests/dist/monitoring.yaml', manifest('monitoring', Object.values(monitoring).flat())],
     ['manifests/dist/samples.yaml', manifest('samples', sampleObjects())],
 
-    [`${chart('herd-crds')}Chart.yaml`, yaml(crdsChart())],
-    [`${chart('herd-crds')}values.yaml`, `${header}{}\n`],
-    [`${chart('herd-crds')}values.schema.json`, jsonSchema(z.strictObject({ global: z.looseObject({}).optional() }))],
-    [`${chart('herd-crds')}templates/crds.yaml`, header + definitions()],
+    ['charts/herd-crds/Chart.yaml', yaml(crdsChart())],
+    ['charts/herd-crds/values.yaml', `${header}{}\n`],
+    ['charts/herd-crds/values.schema.json', jsonSchema(z.strictObject({ global: z.looseObject({}).optional() }))],
+    ['charts/herd-crds/templates/crds.yaml', header + definitions()],
 
-    [`${chart('herd')}Chart.yaml`, yaml(herdChart())],
-    [`${chart('herd')}values.yaml`, header + valuesFile()],
-    [`${chart('herd')}values.schema.json`, jsonSchema(Values)],
+    ['charts/herd/Chart.yaml', yaml(herdChart())],
+    ['charts/herd/values.yaml', header + valuesFile()],
+    ['charts/herd/values.schema.json', jsonSchema(Values)],
+    ['charts/herd/templates/crds.yaml', `${header}{{- if .Values.crds.enabled }}\n---\n${definitions()}{{- end }}\n`],
     [
-      `${chart('herd')}templates/crds.yaml`,
-      `${header}{{- if .Values.crds.enabled }}\n---\n${definitions()}{{- end }}\n`,
-    ],
-    [
-      `${chart('herd')}objects/operator.yaml`,
+      'charts/herd/objects/operator.yaml',
       yaml({ items: operatorObjects.filter((object) => !watched.includes(keyOf(object))) }),
     ],
-    [`${chart('herd')}objects/watched.yaml`, yaml({ everywhere: watchedRoles([]), namespace: watchedRoles(['']) })],
-    [`${chart('herd')}objects/monitoring.yaml`, yaml(monitoring)],
-    [`${chart('herd')}objects/selfcheck.yaml`, yaml({ items: selfcheckObjects(defaultImages.image) })],
+    ['charts/herd/objects/watched.yaml', yaml({ everywhere: watchedRoles([]), namespace: watchedRoles(['']) })],
+    ['charts/herd/objects/monitoring.yaml', yaml(monitoring)],
+    ['charts/herd/objects/selfcheck.yaml', yaml({ items: selfcheckObjects(defaultImages.image) })],
   ]);
 }
 

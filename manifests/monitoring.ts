@@ -11,9 +11,7 @@ const apiVersion = 'monitoring.coreos.com/v1';
 const metadata = (name: string) => ({ name, namespace: operatorNamespace, labels });
 const endpoint = { port: 'metrics', interval: '60s' };
 
-/** The kubelet's labels of a node's pod that its metrics bear. */
-const nodeLabels = ['herd.network/zone', 'herd.network/role', 'herd.network/node'];
-
+/** Their metrics bear zone and role. */
 const nodes: Manifest & { spec: object } = {
   apiVersion,
   kind: 'PodMonitor',
@@ -21,7 +19,6 @@ const nodes: Manifest & { spec: object } = {
   spec: {
     namespaceSelector: { any: true },
     selector: { matchLabels: { 'app.kubernetes.io/name': 'herd', 'app.kubernetes.io/managed-by': managedBy } },
-    podTargetLabels: nodeLabels,
     podMetricsEndpoints: [endpoint],
   },
 };

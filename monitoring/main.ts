@@ -5,13 +5,20 @@
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { stringify } from 'yaml';
+import { ruleGroups } from './rules.ts';
 import { metricsTable } from './tables.ts';
 
 export const root = path.join(import.meta.dirname, '..');
 
 /** By path from the repository's root. */
 export function outputs(): ReadonlyMap<string, string> {
-  return new Map([['docs/metrics.md', metricsTable()]]);
+  const made = '# Made from monitoring/rules.ts by `npm run monitoring`.\n';
+  const rules = ruleGroups().map((group) => {
+    const text = stringify({ groups: [group] }, { lineWidth: 0, aliasDuplicateObjects: false });
+    return [`monitoring/rules/${group.name}.yaml`, made + text] as const;
+  });
+  return new Map([['docs/metrics.md', metricsTable()], ...rules]);
 }
 
 if (import.meta.main) {

@@ -5,7 +5,7 @@ const intro = `<!-- Made from the code by \`npm run monitoring\`. -->
 
 # Metrics
 
-Nodes serve \`/metrics\` on port 9100 of their pods, the operator on port \`metrics\` of its own. Nodes and directories put \`role\` and
+Nodes serve \`/metrics\` on port \`metrics\` of their pods, as the operator does. Nodes and directories put \`role\` and
 \`zone\` on each series; the operator's series have the label \`zone\` where they are about one.
 
 What is not told, and why:

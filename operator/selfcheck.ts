@@ -41,7 +41,9 @@ async function served(client: KubeClient, wanted: Definition): Promise<Finding> 
   const [version] = wanted.spec.versions;
   const schema = stored.spec.versions.find(({ name }) => name === version!.name)?.schema;
   const known = JSON.parse(JSON.stringify(version!.schema));
-  return isDeepStrictEqual(schema, known) ? undefined : 'is of another release: upgrade the chart herd-crds';
+  return isDeepStrictEqual(schema, known)
+    ? undefined
+    : 'is of another release than this operator: upgrade the older of the two';
 }
 
 /** A lease is fresh if it is renewed while we look: clocks of different machines are not compared. */

@@ -131,7 +131,10 @@ export function followConsensus(
   return () => newest;
 }
 
-/** /healthz, /readyz and /metrics; the registry is for what a role has besides. A directory has no plane. */
+/**
+ * /healthz, /readyz and /metrics, at the address that the environment names: of a machine that has several the inner one. The
+ * registry is for what a role has besides. A directory has no plane.
+ */
 export async function serveProbes(
   port: number,
   labels: { role: string; zone: string },
@@ -143,7 +146,7 @@ export async function serveProbes(
   const registry = nodeRegistry(labels.role, labels.zone, numbers);
   const healthy = () =>
     !stats || stats.get('ticks') === 0 || Date.now() / 1000 - stats.get('last_tick_seconds') < STUCK_SECONDS;
-  await serveHttp(port, '0.0.0.0', [
+  await serveHttp(port, process.env.HERD_PROBES_ADDRESS ?? '0.0.0.0', [
     { method: 'GET', path: '/healthz', handler: (_request, response) => reply(response, healthy() ? 200 : 503, {}) },
     { method: 'GET', path: '/readyz', handler: (_request, response) => reply(response, ready() ? 200 : 503, {}) },
     {

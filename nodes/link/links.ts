@@ -26,10 +26,11 @@ import { COOKIE_LIFE_US, Cookies } from './cookies.ts';
  * drop counter and is not answered. The initiator keeps the link: it starts anew when the peer is silent or the key is
  * old, so a restarted peer is found again without either side having to say so.
  *
- * A stranger who shows no key gets one answer, shorter than what he sent, and is forgotten: it proves that whoever has our
- * link key is where he looked. He has to know that key, and there are as many answers as handshakes in a tick.
+ * There are two exceptions. A stranger who shows no key where links take one gets one answer, shorter than what he sent, and is
+ * forgotten: it proves that who has our link key is where he looked. He has to know that key, and answers are handshakes, of
+ * which a tick has few.
  *
- * The one exception is a flood of handshakes. They are cheap to send from addresses that are not one's own, so while
+ * The other is a flood of handshakes. They are cheap to send from addresses that are not one's own, so while
  * there are many only those are taken that show a cookie (cookies.ts), and the others are told theirs: shorter than what
  * was sent, without any state, and no more than the outbox can spare. A larger flood delays newcomers, by chance, but not
  * those who are in. Who floods from addresses at which he does receive is not held off, nor who floods, reads the link and

@@ -10,7 +10,6 @@ import { AEAD_TAG_BYTES } from '../crypto/aead.ts';
 import { GENERATION_BITS } from '../crypto/generations.ts';
 import { type Identity, KEY_BYTES, type NodeKeys } from '../crypto/keys.ts';
 import { type Handshake, respond } from '../crypto/noise.ts';
-import { ReplayWindow } from '../crypto/replay.ts';
 import { type Link, Links } from '../link/links.ts';
 import { initiates, Mesh, type MeshPeer, meshNodes } from '../link/mesh.ts';
 import { OwnKeys } from '../link/own-keys.ts';
@@ -55,8 +54,9 @@ import {
 import { Allocation, type Line, type Party } from './allocation.ts';
 import { Auditor, type BadRound, type Guilt, Jury, type Verdict } from './audit.ts';
 import { Attachment, Channel, CLIENT_SILENCE_US } from './channel.ts';
+import { Circuits } from './circuits.ts';
 import { Rounds } from './rounds.ts';
-import { type Circuit, Session } from './session.ts';
+import { Session } from './session.ts';
 import { type Carried, Service } from './watch.ts';
 
 /**
@@ -72,15 +72,6 @@ const ATTACH_PENDING_US = 5 * SECOND_US;
 const ATTACH_PENDING_MAX = 256;
 /** Each costs two handshakes of 0.3 ms in all: this many leave most of a tick to those who are already in. */
 const ATTACH_PER_TICK_MAX = 16;
-/** Circuits that are over and whose rendezvous has not said so; and how long it is given to. */
-const ENDED_MAX = 16_384;
-const ENDED_AGAIN_US = SECOND_US;
-/**
- * A half-circuit that is spare, most of all because its rendezvous drains, stands for so long beside the other one of its
- * attachment, whether a call is on it or not: the news takes 8 s to the farthest end of a call (5 s between directories,
- * 3 s to their nodes), and the call a few round trips to find its new way.
- */
-const CIRCUIT_OVERLAP_US = 12 * SECOND_US;
 /** A round's sequence numbers come as 7 bits: what is further off than this is not the number of this client. */
 const SEQUENCE_SPAN = MANIFEST_SEQUENCE_MASK + 1;
 
@@ -178,13 +169,9 @@ export class Mix implements Machine {
   readonly #sessions = new Map<string, Session>();
   /** BOUNDED: as #sessions. */
   readonly #parties = new Map<Party, Session>();
-  /** By rendezvous tag and circuit. BOUNDED: CIRCUITS_MAX per session. */
-  readonly #circuits = new Map<string, { session: Session; number: number }>();
+  readonly #circuits = new Circuits();
   /** By line: where a party's line leads. BOUNDED: one per channel. */
   readonly #lines = new Map<Line, Channel>();
-  /** By rendezvous tag and circuit: what is over, until the rendezvous knows it. BOUNDED: ENDED_MAX, the oldest is forgotten. */
-  readonly #ended = new Map<string, { readonly tag: string; readonly id: number; readonly toldAt: Micros }>();
-  #rendezvousBoots = new Map<string, number>();
   /** By tag: since when a node of the mesh drains. BOUNDED: by the consensus. */
   #drainsSince = new Map<string, Micros>();
   /** Superpeers that this mix has expelled. BOUNDED: by the consensus. */
@@ -279,7 +266,7 @@ export class Mix implements Machine {
     }
     const draining = mesh.filter((node) => node.draining);
     this.#drainsSince = new Map(draining.map(({ tag }) => [tag, this.#drainsSince.get(tag) ?? now]));
-    this.#loseRestarted(new Map(mesh.map((node) => [node.tag, node.boot])));
+    this.#circuits.follow(new Map(mesh.map((node) => [node.tag, node.boot])), this.#sessions.values());
   }
 
   /** What its files hold now. */
@@ -492,7 +479,7 @@ export class Mix implements Machine {
       case MESH_COMMAND.cell:
         return this.#cellDown(now, tag, circuit, body);
       case MESH_COMMAND.destroy:
-        return this.#lost(tag, circuit);
+        return this.#circuits.lost(tag, circuit);
       default:
         return drops.add('unknown_kind');
     }
@@ -504,7 +491,7 @@ export class Mix implements Machine {
     const pending = this.#pending.get(key);
     if (!pending) {
       // Too late: nobody waits for it any more.
-      if (!this.#circuits.has(key)) this.#endCircuit(tag, id);
+      if (!this.#circuits.at(tag, id)) this.#circuits.end(tag, id);
       return drops.add('unknown_circuit');
     }
     this.#pending.delete(key);
@@ -521,7 +508,7 @@ export class Mix implements Machine {
     const offset = slot < 0 ? -1 : this.#links.reserve(link, outbox);
     if (offset < 0) {
       drops.add('table_full');
-      this.#endCircuit(tag, id);
+      this.#circuits.end(tag, id);
       if (session.isEmpty) this.#end(now, session);
       return;
     }
@@ -535,7 +522,7 @@ export class Mix implements Machine {
     channel.attachments[slot] = attachment;
     session.attachments[number] = attachment;
     session.party.places[number] = { line: channel.line, heardAt: now, hears: true };
-    this.#replaceCircuit(now, session, number, tag, id);
+    this.#circuits.take(now, session, number, tag, id);
     session.announce();
   }
 
@@ -547,11 +534,11 @@ export class Mix implements Machine {
     const attachment = session?.attachments.find((candidate) => candidate?.channel === channel);
     const offset = attachment ? this.#links.reserve(link, outbox) : -1;
     if (!session || !attachment || offset < 0) {
-      this.#endCircuit(rendezvousTag, circuit);
+      this.#circuits.end(rendezvousTag, circuit);
       return this.#options.drops.add('not_attached');
     }
     this.#sendAttached(pending, attachment, answer, offset, outbox);
-    this.#replaceCircuit(now, session, number, rendezvousTag, circuit);
+    this.#circuits.take(now, session, number, rendezvousTag, circuit);
     session.announce();
   }
 
@@ -583,40 +570,6 @@ export class Mix implements Machine {
     this.#direct.set(link, channel);
     if (link.peer.kind === 'client') link.peer.channel = channel;
     return channel;
-  }
-
-  #replaceCircuit(now: Micros, session: Session, number: number, rendezvousTag: string, id: number): void {
-    const { circuits } = session;
-    const before = circuits[number];
-    if (before) this.#destroy(before);
-    const spoken = new ReplayWindow();
-    circuits[number] = { rendezvousTag, id, spoken, stands: true, madeAt: now };
-    this.#circuits.set(`${rendezvousTag}/${id}`, { session, number });
-  }
-
-  /** Ends half-circuits that are spare, when whatever is on them has had the time to go. */
-  #endSpare(now: Micros, session: Session): void {
-    for (const [number, circuit] of session.circuits.entries()) {
-      const other = session.circuits[(number + ATTACHMENTS_MAX) % CIRCUITS_MAX];
-      if (!circuit?.stands || !other?.stands || now - this.#spareSince(circuit, other) <= CIRCUIT_OVERLAP_US) continue;
-      this.#destroy(circuit);
-      session.circuits[number] = undefined;
-      session.announce();
-    }
-  }
-
-  /** From when on there is a newer one to the same rendezvous, or one that stays while this one's drains; Infinity if not. */
-  #spareSince(circuit: Circuit, other: Circuit): Micros {
-    if (circuit.rendezvousTag === other.rendezvousTag) return other.madeAt > circuit.madeAt ? other.madeAt : Infinity;
-    if (this.#drainsSince.has(other.rendezvousTag)) return Infinity;
-    const drainsSince = this.#drainsSince.get(circuit.rendezvousTag) ?? Infinity;
-    return Math.max(drainsSince, other.madeAt, circuit.madeAt);
-  }
-
-  #destroy({ rendezvousTag, id, stands }: { rendezvousTag: string; id: number; stands: boolean }): void {
-    if (!stands) return;
-    this.#circuits.delete(`${rendezvousTag}/${id}`);
-    this.#endCircuit(rendezvousTag, id);
   }
 
   // Up
@@ -965,7 +918,7 @@ export class Mix implements Machine {
 
   #cellDown(now: Micros, tag: string, id: number, body: Buffer): void {
     const { drops } = this.#options;
-    const known = this.#circuits.get(`${tag}/${id}`);
+    const known = this.#circuits.at(tag, id);
     if (!known) return drops.add('unknown_circuit');
     const { session, number } = known;
     const line = this.#roomFor(session) ? this.#allocation.reserve(now, session.party) : undefined;
@@ -1016,15 +969,16 @@ export class Mix implements Machine {
     for (const [key, pending] of this.#pending) {
       if (now - pending.since <= ATTACH_PENDING_US) continue;
       this.#pending.delete(key);
-      this.#endCircuit(pending.rendezvousTag, pending.circuit);
+      this.#circuits.end(pending.rendezvousTag, pending.circuit);
     }
-    this.#tellEnded(now);
+    const over = this.#circuits.tell(now, (tag) => this.#mesh.cellsPerTick(tag) > 0);
+    if (over) this.#mesh.queue(over.tag, MESH_COMMAND.destroy, over.id, Buffer.alloc(0));
     for (const [id, entry] of this.#channels) {
       const { leftAt, channel } = entry;
       if (leftAt !== undefined && (channel.isEmpty || now - leftAt > LEFT_CHANNEL_US)) this.#forget(now, id, entry);
     }
     for (const session of this.#sessions.values()) {
-      this.#endSpare(now, session);
+      this.#circuits.endSpare(now, session, this.#drainsSince);
       for (const attachment of session.attachments) {
         if (attachment && now - attachment.heardAt > CLIENT_SILENCE_US) this.#detach(now, attachment);
       }
@@ -1037,46 +991,6 @@ export class Mix implements Machine {
     if (!channel) return;
     this.#direct.delete(link);
     this.#close(now, channel);
-  }
-
-  /** Circuits that their rendezvous has lost: the client is told, and makes others. */
-  #loseRestarted(boots: Map<string, number>): void {
-    const restarted = (tag: string) => boots.get(tag) !== this.#rendezvousBoots.get(tag);
-    for (const session of this.#sessions.values()) {
-      for (const circuit of session.circuits) {
-        if (!circuit?.stands || !restarted(circuit.rendezvousTag)) continue;
-        this.#lost(circuit.rendezvousTag, circuit.id);
-        // The new process may have been faster than the news of it, and have made it.
-        this.#endCircuit(circuit.rendezvousTag, circuit.id);
-      }
-    }
-    this.#rendezvousBoots = boots;
-  }
-
-  #lost(tag: string, id: number): void {
-    this.#ended.delete(`${tag}/${id}`);
-    const known = this.#circuits.get(`${tag}/${id}`);
-    if (!known) return;
-    this.#circuits.delete(`${tag}/${id}`);
-    known.session.circuits[known.number]!.stands = false;
-    known.session.announce();
-  }
-
-  /** It is over here; its rendezvous is told until it answers. */
-  #endCircuit(tag: string, id: number): void {
-    if (this.#ended.size === ENDED_MAX) this.#ended.delete(this.#ended.keys().next().value!);
-    this.#ended.set(`${tag}/${id}`, { tag, id, toldAt: 0 });
-  }
-
-  /** One in a tick, so that many that end at once do not take each other's place in the queue. */
-  #tellEnded(now: Micros): void {
-    const [first] = this.#ended;
-    if (!first || now - first[1].toldAt < ENDED_AGAIN_US) return;
-    const [key, { tag, id }] = first;
-    this.#ended.delete(key);
-    if (this.#mesh.cellsPerTick(tag) === 0) return;
-    this.#ended.set(key, { tag, id, toldAt: now });
-    this.#mesh.queue(tag, MESH_COMMAND.destroy, id, Buffer.alloc(0));
   }
 
   #detach(now: Micros, attachment: Attachment): void {
@@ -1100,7 +1014,7 @@ export class Mix implements Machine {
   #end(now: Micros, session: Session): void {
     this.#allocation.release(now, session.party);
     this.#allocation.want(now, session.party, false);
-    for (const circuit of session.circuits) if (circuit) this.#destroy(circuit);
+    this.#circuits.release(session);
     this.#sessions.delete(session.id);
     this.#parties.delete(session.party);
   }

@@ -14,6 +14,12 @@ const lengthMax = 65_536;
 const limits = { maxDepth: 20, maxAliases: 0 };
 
 const name = () => z.string().max(253);
+/** Fields of kubeconfigs that people may have and that can be named, as what they wrote by mistake can't. */
+const refused: ReadonlySet<string> = new Set([
+  ...['as', 'as-groups', 'as-uid', 'as-user-extra', 'auth-provider', 'client-certificate', 'client-key', 'exec'],
+  ...['certificate-authority', 'disable-compression', 'insecure-skip-tls-verify', 'password', 'proxy-url'],
+  ...['tls-server-name', 'tokenFile', 'username'],
+]);
 /** kubectl puts notes there. */
 const extensions = z.unknown().optional();
 const base64 = () => z.base64().transform((text) => Buffer.from(text, 'base64').toString());
@@ -71,7 +77,10 @@ function parse(text: string): unknown {
 function problemsOf(error: z.ZodError | undefined, ...at: string[]): string[] {
   return (error?.issues ?? []).map((issue) => {
     const path = [...at, ...issue.path].join('.') || 'kubeconfig';
-    if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => `${path}.${key}: is not taken`).join('; ');
+    if (issue.code === 'unrecognized_keys')
+      return issue.keys
+        .map((key) => (refused.has(key) ? `${path}.${key}: is not taken` : `${path}: unknown field`))
+        .join('; ');
     return `${path}: ${issue.message}`;
   });
 }

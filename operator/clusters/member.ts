@@ -151,9 +151,9 @@ export class Member {
 
   /** Carried out if the cluster answers just now, or not at all. */
   wish(wisher: Wisher, wish: MemberWish): void {
-    if (this.problem || !this.#client || !this.#session) return;
+    if (this.problem) return;
     this.#wishes.set(`${wisher.controller} ${wisher.key}`, { wisher, wish });
-    this.#writing ??= this.#write(this.#client, this.#session).finally(() => {
+    this.#writing ??= this.#write().finally(() => {
       this.#writing = undefined;
     });
   }
@@ -252,20 +252,18 @@ export class Member {
     if (before?.reason !== problem?.reason || before?.message !== problem?.message) this.#options.onState();
   }
 
-  async #write(client: KubeClient, session: Session): Promise<void> {
-    for (let next = this.#next(); next && session === this.#session; next = this.#next()) {
+  /** Until no wish is left; with the session all are forgotten. */
+  async #write(): Promise<void> {
+    for (let [first] = this.#wishes; first && this.#client && this.#session; [first] = this.#wishes) {
+      const [key, { wisher, wish }] = first;
+      const session = this.#session;
+      this.#wishes.delete(key);
       try {
-        await this.#carryOut(client, session, next.wisher, next.wish);
+        await this.#carryOut(this.#client, session, wisher, wish);
       } catch (error) {
         this.#failed(session, error);
       }
     }
-  }
-
-  #next() {
-    const [first] = this.#wishes;
-    if (first) this.#wishes.delete(first[0]);
-    return first?.[1];
   }
 
   async #carryOut(

@@ -47,6 +47,16 @@ const graceSeconds = 45;
 /** What a node knows of itself that changes while it runs. */
 const address = { path: 'address', fieldRef: { fieldPath: `metadata.annotations['${addressAnnotation}']` } };
 
+/**
+ * A machine that the control plane can't reach may carry calls all the same, which would be lost when it is reached again
+ * if its pods had been given up meanwhile; and nobody could have taken their place, since each is the only one of its name.
+ */
+const patience = ['not-ready', 'unreachable'].map((taint) => ({
+  key: `node.kubernetes.io/${taint}`,
+  operator: 'Exists' as const,
+  effect: 'NoExecute' as const,
+}));
+
 const probe = (path: string) => ({ httpGet: { path, port: 'metrics' }, timeoutSeconds: 2 });
 
 export function nodeStatefulSet(node: NodePod): NodeStatefulSet {
@@ -71,6 +81,7 @@ export function nodeStatefulSet(node: NodePod): NodeStatefulSet {
           terminationGracePeriodSeconds: node.role === 'directory' ? 5 : graceSeconds + 15,
           nodeSelector: { ...node.nodeSelector },
           ...neighbours(node),
+          tolerations: patience,
           ...(node.onHost ? { hostNetwork: true } : {}),
           // The group lets the daemon read the mounted seeds, whose files nobody else may.
           securityContext: {
@@ -86,6 +97,8 @@ export function nodeStatefulSet(node: NodePod): NodeStatefulSet {
               image: node.image,
               imagePullPolicy: 'IfNotPresent',
               args: [`nodes/${node.role}/main.ts`],
+              // Where Prometheus and the kubelet ask; in the network of a machine not at its other addresses.
+              env: [{ name: 'HERD_PROBES_ADDRESS', valueFrom: { fieldRef: { fieldPath: 'status.podIP' } } }],
               ports: node.ports.map(({ name, port, protocol }) => ({
                 name,
                 containerPort: port,

@@ -1,9 +1,7 @@
-{{/* Puts an object, and the accounts that it names, into the release's namespace: (list . object). */}}
-{{- define "herd.place" }}
-{{- $namespace := (index . 0).Release.Namespace }}
-{{- $object := index . 1 }}
-{{- if $object.metadata.namespace }}{{ $_ := set $object.metadata "namespace" $namespace }}{{ end }}
-{{- range $object.subjects }}{{ $_ := set . "namespace" $namespace }}{{ end }}
+{{/* The objects of a file, in the release's namespace wherever they name it: (list . file). */}}
+{{- define "herd.objects" }}
+{{- $root := index . 0 }}
+{{- $root.Files.Get (printf "objects/%s.yaml" (index . 1)) | replace "herd-system" $root.Release.Namespace }}
 {{- end }}
 
 {{/* What values change of a pod, wherever it comes from: (list . spec). */}}

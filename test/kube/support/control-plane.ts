@@ -43,7 +43,7 @@ export interface ControlPlane {
     path: string,
     body: object,
   ): Promise<{ code: number; body: unknown }>;
-  /** Of etcd, the server and, if there is one, the controller manager. */
+  /** Of etcd, the server and, if there are any, the controller manager and the scheduler. */
   readonly processIds: readonly number[];
   /** What the server proves itself with, for who wants to stand in for it. */
   readonly tls: { readonly cert: string; readonly key: string };
@@ -61,6 +61,8 @@ export type HomeToken = 'home-token' | 'next-home-token' | 'operator-token';
 
 export interface ControlPlaneOptions {
   readonly controllers: boolean;
+  /** Whether pods find their machines by Kubernetes' own scheduler; without it only as the test says. */
+  readonly scheduler?: boolean;
   /** Where the programs are; by default where the environment says. */
   readonly folders?: readonly string[];
   /** Addresses of Services. */
@@ -104,6 +106,9 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     await writeFile(join(folder, 'kubeconfig'), kubeconfig(folder, port, adminToken));
     if (options.controllers) {
       run('kube-controller-manager', controllerArgs(folder));
+    }
+    if (options.scheduler) {
+      run('kube-scheduler', [`--kubeconfig=${join(folder, 'kubeconfig')}`, '--leader-elect=false', '--secure-port=0']);
     }
     const agent = new Agent({ connect: { ca } });
     return {

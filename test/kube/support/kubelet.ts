@@ -100,9 +100,14 @@ export async function playKubelet(plane: ControlPlane, options: KubeletOptions =
   /** A kubelet makes the object of its machine; the cloud's controller knows the address. */
   async function join(name: string, address: string) {
     const machine = { apiVersion: 'v1', kind: 'Node', metadata: { name } };
-    await admin.apply(nodes, machine, 'kubelet');
     const status = { addresses: [{ type: 'ExternalIP', address }] };
-    await admin.applyStatus(nodes, { ...machine, status } as Manifest, 'kubelet');
+    try {
+      await admin.apply(nodes, machine, 'kubelet');
+      await admin.applyStatus(nodes, { ...machine, status } as Manifest, 'kubelet');
+    } catch (error) {
+      machines.delete(name);
+      throw error;
+    }
   }
 
   /** A kubelet says that the containers have ended, and then lets the pod go before its time is up. */

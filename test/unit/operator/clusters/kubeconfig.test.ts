@@ -76,7 +76,7 @@ test('a problem names the field and quotes nothing', () => {
     [': secret-text: [', /^kubeconfig: /],
     ['secret-text', /^kubeconfig: /],
     ['x'.repeat(70_000), /longer than/],
-    ['a: &a [1]\nb: [*a, *a]', /^kubeconfig|current-context/],
+    [config({}, { ...token, 'secret-text': 1 }), /^user: unknown field/],
     [config({}, token, { 'current-context': 'secret-text' }), /^current-context: there is no such context/],
     [config({ server: 'http://secret-text' }, token), /^cluster\.server: must be https/],
     [config({ server: 'https://u:secret-text@west' }, token), /^cluster\.server: must be https/],
