@@ -109,6 +109,12 @@ garage  external  1         not yet            False NotApproved
   );
 });
 
+test('wide says where a node is reached, and of all zones all', () => {
+  const slots = [slot('eu-eu-mix-0', 'mix', { conditions: [ready], address: '192.0.2.7:21000' })];
+  const drawn = drawStatus([glance(herd({ zones: [fine], slots }), fine, bornMs)], [], false, true);
+  assert.match(drawn, /MACHINE +KEYS +ADDRESS +READY\neu-eu-mix-0 .* 192\.0\.2\.7:21000 +True\n/);
+});
+
 test('text that others wrote moves no cursor', () => {
   assert.equal(table(['A'], [['\u001b[2Jgone\nnext']]), 'A\n [2Jgone next\n');
 });
