@@ -27,6 +27,13 @@ const sidecar = (securityContext?: V1SecurityContext): V1Container => ({
   ...(securityContext && { securityContext }),
 });
 
+/** What no pod may have in its machine's network. */
+function inPod(pod: V1PodSpec): V1PodSpec {
+  pod.hostNetwork = false;
+  for (const port of pod.containers[0]!.ports!) delete port.hostPort;
+  return pod;
+}
+
 /** What is changed in one of our pods, and the field that the refusal names. */
 const refused: readonly [what: string, change: Change, field: RegExp][] = [
   ['its machine’s processes', (pod) => Object.assign(pod, { hostPID: true }), /spec\.hostPID/],
@@ -38,8 +45,8 @@ const refused: readonly [what: string, change: Change, field: RegExp][] = [
     /spec\.volumes/,
   ],
   [
-    'a machine’s setting',
-    (pod) => Object.assign(pod.securityContext!, { sysctls: [{ name: 'net.core.somaxconn', value: '1' }] }),
+    'a setting of the kernel',
+    (pod) => Object.assign(inPod(pod).securityContext!, { sysctls: [{ name: 'net.core.somaxconn', value: '1' }] }),
     /sysctls/,
   ],
   ['root by number', (pod) => Object.assign(pod.securityContext!, { runAsUser: 0 }), /runAsUser/],
@@ -114,9 +121,7 @@ const refused: readonly [what: string, change: Change, field: RegExp][] = [
   [
     '/proc as it is',
     (pod, _container, context) => {
-      pod.hostUsers = false;
-      pod.hostNetwork = false;
-      for (const port of pod.containers[0]!.ports!) delete port.hostPort;
+      inPod(pod).hostUsers = false;
       context.procMount = 'Unmasked';
     },
     /procMount/,

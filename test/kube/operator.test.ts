@@ -273,21 +273,28 @@ suite('the operator', { skip }, () => {
   });
 
   test('after an upgrade one mix drains and is made anew after the other', async () => {
+    const mixes = ['eu-eu-mix-0', 'eu-eu-mix-1'];
     const uids = new Map<string, string>();
-    for (const name of ['eu-eu-mix-0', 'eu-eu-mix-1']) uids.set(name, (await podOf(name)).uid);
+    for (const name of mixes) uids.set(name, (await podOf(name)).uid);
     await stopManager();
     await startManager('herd.local/node:next');
-    await slotIs('eu-eu-mix-0', { drainReason: 'Outdated', state: 'Draining' });
-    await slotIs('eu-eu-mix-1', { drainReason: 'Outdated', state: 'Active' });
-    await rosterHas('eu-eu-mix-1', false);
-    directories.empty.add('eu-eu-mix-0');
-    await eventually(async () => (await podOf('eu-eu-mix-0')).uid !== uids.get('eu-eu-mix-0'), 'another first pod');
-    await slotIs('eu-eu-mix-1', { drainReason: 'Outdated', state: 'Draining' });
-    await slotIs('eu-eu-mix-0', { state: 'Active' });
-    assert.equal((await podOf('eu-eu-mix-1')).uid, uids.get('eu-eu-mix-1'));
-    directories.empty.add('eu-eu-mix-1');
-    await slotIs('eu-eu-mix-1', { state: 'Active', drainReason: undefined });
-    assert.notEqual((await podOf('eu-eu-mix-1')).uid, uids.get('eu-eu-mix-1'));
+    for (const name of mixes) await slotIs(name, { drainReason: 'Outdated' });
+    // Whose StatefulSet's status is the first to tell of the new template.
+    const first = await eventually(async () => {
+      const states = await Promise.all(mixes.map(async (name) => (await statusOf(kube.nodeSlots, name))?.state));
+      const i = states.indexOf('Draining');
+      return states[1 - i] === 'Active' && mixes[i];
+    }, 'one of two that drains');
+    const second = mixes.find((name) => name !== first)!;
+    await rosterHas(second, false);
+    directories.empty.add(first);
+    await eventually(async () => (await podOf(first)).uid !== uids.get(first), 'another first pod');
+    await slotIs(second, { drainReason: 'Outdated', state: 'Draining' });
+    await slotIs(first, { state: 'Active' });
+    assert.equal((await podOf(second)).uid, uids.get(second));
+    directories.empty.add(second);
+    await slotIs(second, { state: 'Active', drainReason: undefined });
+    assert.notEqual((await podOf(second)).uid, uids.get(second));
     for (const id of ['eu-eu-rendezvous-0', 'eu-sp', 'sa-sa-mix-0', 'sa-sa-rendezvous-0']) directories.empty.add(id);
     for (const name of ['eu', 'sa']) await condition(kube.zones, name, 'Progressing', 'False', 'Settled');
     directories.empty.clear();

@@ -175,6 +175,7 @@ const apiserverArgs = (folder: string, etcd: number, port: number, serviceRange:
   `--cert-dir=${folder}`,
   `--token-auth-file=${join(folder, 'tokens.csv')}`,
   '--authorization-mode=RBAC',
+  '--allow-privileged', // As clusters that people run: what else would refuse it is to be seen.
   '--disable-admission-plugins=ServiceAccount',
   `--service-cluster-ip-range=${serviceRange}`,
   '--service-account-issuer=https://kubernetes.default.svc',
