@@ -3,11 +3,16 @@
  *   node operator/install.ts --image IMAGE --node-image IMAGE [--namespaces a,b] | kubectl apply --server-side -f -
  * With --namespaces the operator watches those alone and elsewhere may only see which machines are cordoned; the namespaces
  * must exist.
+ *
+ * Or what a cluster needs besides, where a Zone of another cluster has nodes, which must have the operator too:
+ *   node operator/install.ts --member NAMESPACE | kubectl apply --server-side -f -
+ * How to make the kubeconfig of it that the Zone's cluster needs is told on stderr.
  */
 import { parseArgs } from 'node:util';
+import { admissionObjects } from './admission.ts';
 import { customResourceDefinitions } from './api/schema.ts';
 import { leaseName } from './config.ts';
-import { clusterRules, ownRules, type PolicyRule, watchedRules } from './kube/rbac.ts';
+import { clusterRules, memberRules, ownRules, type PolicyRule, watchedRules } from './kube/rbac.ts';
 import type { Manifest } from './kube/types.ts';
 
 export interface InstallOptions {
@@ -24,11 +29,15 @@ export const labels = { 'app.kubernetes.io/name': 'herd', 'app.kubernetes.io/com
 const rbac = 'rbac.authorization.k8s.io';
 const selfcheckName = 'herd-selfcheck';
 const metricsPort = 9100;
+/** Whose the roles are. */
+const operator = { name, namespace: operatorNamespace, labels };
 
 export function installObjects(options: InstallOptions): Manifest[] {
   return [
     ...customResourceDefinitions(),
+    ...admissionObjects(labels),
     namespace(),
+    networkPolicy(),
     { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name, namespace: operatorNamespace, labels } },
     ...role('Role', ownRules, operatorNamespace, `${name}-own`),
     ...role('ClusterRole', clusterRules, undefined, `${name}-machines`),
@@ -37,6 +46,36 @@ export function installObjects(options: InstallOptions): Manifest[] {
     deployment(options),
   ];
 }
+
+export const homeAccount = 'herd-home';
+
+/** In a member's namespace: who the operator of the Zone's cluster is here, and what it may do. */
+export function memberObjects(inNamespace: string): Manifest[] {
+  const account = { name: homeAccount, namespace: inNamespace, labels };
+  return [
+    { apiVersion: 'v1', kind: 'ServiceAccount', metadata: account },
+    ...role('Role', memberRules, inNamespace, homeAccount, account),
+  ];
+}
+
+/** @param inNamespace a member's */
+export const memberSteps = (inNamespace: string): string => `\
+In this cluster make a kubeconfig of ServiceAccount ${homeAccount}. It lasts for 30 days: put another in its place before.
+
+  server=$(kubectl config view --minify -o jsonpath='{.clusters[0].cluster.server}')
+  kubectl get configmap kube-root-ca.crt -n ${inNamespace} -o jsonpath='{.data.ca\\.crt}' > ca.crt
+  token=$(kubectl create token ${homeAccount} -n ${inNamespace} --duration=720h)
+  config='kubectl config --kubeconfig=member.kubeconfig'
+  $config set-cluster member --server="$server" --certificate-authority=ca.crt --embed-certs
+  $config set-credentials home --token="$token"
+  $config set-context member --cluster=member --user=home
+  $config use-context member
+
+In the Zone's cluster and namespace make of it the Secret that a region of the Zone names, now and every time:
+
+  kubectl create secret generic NAME --from-file=kubeconfig=member.kubeconfig --dry-run=client -o yaml |
+    kubectl apply --server-side -f -
+`;
 
 /** What the operator may do where Zones are; without namespaces: everywhere. */
 export function watchedRoles(namespaces: readonly string[]): Manifest[] {
@@ -47,7 +86,11 @@ export function watchedRoles(namespaces: readonly string[]): Manifest[] {
 
 /** A pod that runs selfcheck.ts once, and its rights: to read the objects that it looks at. */
 export function selfcheckObjects(image: string): Manifest[] {
-  const own = { name: selfcheckName, labels: { ...labels, 'app.kubernetes.io/component': 'selfcheck' } };
+  const own = {
+    name: selfcheckName,
+    namespace: operatorNamespace,
+    labels: { ...labels, 'app.kubernetes.io/component': 'selfcheck' },
+  };
   const crds = customResourceDefinitions().map(({ metadata }) => metadata.name);
   const crdRules = [
     {
@@ -61,7 +104,7 @@ export function selfcheckObjects(image: string): Manifest[] {
     { apiGroups: ['coordination.k8s.io'], resources: ['leases'], resourceNames: [leaseName], verbs: ['get'] },
   ];
   return [
-    { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { ...own, namespace: operatorNamespace } },
+    { apiVersion: 'v1', kind: 'ServiceAccount', metadata: own },
     ...role('ClusterRole', crdRules, undefined, selfcheckName, own),
     ...role('Role', leaseRules, operatorNamespace, selfcheckName, own),
     selfcheckPod(image, own),
@@ -77,12 +120,26 @@ function namespace(): Manifest {
   };
 }
 
+/** Nobody asks the operator for anything but its metrics and probes. */
+function networkPolicy(): Manifest & { spec: object } {
+  return {
+    apiVersion: 'networking.k8s.io/v1',
+    kind: 'NetworkPolicy',
+    metadata: { name, namespace: operatorNamespace, labels },
+    spec: {
+      podSelector: { matchLabels: labels },
+      policyTypes: ['Ingress'],
+      ingress: [{ ports: [{ protocol: 'TCP', port: 'metrics' }] }],
+    },
+  };
+}
+
 function role(
   kind: 'ClusterRole' | 'Role',
   rules: readonly PolicyRule[],
   inNamespace: string | undefined,
   roleName: string,
-  account: Manifest['metadata'] = { name, labels },
+  account = operator,
 ): Manifest[] {
   const metadata = {
     name: roleName,
@@ -95,7 +152,7 @@ function role(
     kind: `${kind}Binding`,
     metadata,
     roleRef: { apiGroup: rbac, kind, name: roleName },
-    subjects: [{ kind: 'ServiceAccount', name: account.name, namespace: operatorNamespace }],
+    subjects: [{ kind: 'ServiceAccount', name: account.name, namespace: account.namespace }],
   };
   return [granted, bound];
 }
@@ -173,11 +230,11 @@ function deployment({ image, nodeImage, namespaces }: InstallOptions): Manifest 
   };
 }
 
-function selfcheckPod(image: string, own: Manifest['metadata']): Manifest & { spec: object } {
+function selfcheckPod(image: string, own: typeof operator): Manifest & { spec: object } {
   return {
     apiVersion: 'v1',
     kind: 'Pod',
-    metadata: { ...own, namespace: operatorNamespace },
+    metadata: own,
     spec: {
       serviceAccountName: selfcheckName,
       restartPolicy: 'Never',
@@ -200,7 +257,12 @@ function selfcheckPod(image: string, own: Manifest['metadata']): Manifest & { sp
   };
 }
 
-const usage = 'usage: node operator/install.ts --image IMAGE --node-image IMAGE [--namespaces a,b]';
+const usage = `\
+usage: node operator/install.ts --image IMAGE --node-image IMAGE [--namespaces a,b]
+       node operator/install.ts --member NAMESPACE
+`;
+const print = (items: readonly Manifest[]) =>
+  process.stdout.write(`${JSON.stringify({ apiVersion: 'v1', kind: 'List', items }, null, 1)}\n`);
 
 if (import.meta.main) {
   const { values } = parseArgs({
@@ -208,13 +270,17 @@ if (import.meta.main) {
       image: { type: 'string' },
       'node-image': { type: 'string' },
       namespaces: { type: 'string', default: '' },
+      member: { type: 'string' },
     },
   });
-  const { image, 'node-image': nodeImage, namespaces } = values;
-  if (!image || !nodeImage) {
-    process.stderr.write(`${usage}\n`);
+  const { image, 'node-image': nodeImage, namespaces, member } = values;
+  if (member) {
+    print(memberObjects(member));
+    process.stderr.write(memberSteps(member));
+  } else if (image && nodeImage) {
+    print(installObjects({ image, nodeImage, namespaces: namespaces.split(',').filter((n) => n !== '') }));
+  } else {
+    process.stderr.write(usage);
     process.exit(2);
   }
-  const items = installObjects({ image, nodeImage, namespaces: namespaces.split(',').filter((n) => n !== '') });
-  process.stdout.write(`${JSON.stringify({ apiVersion: 'v1', kind: 'List', items }, null, 1)}\n`);
 }

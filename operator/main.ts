@@ -6,7 +6,7 @@
  */
 import { once } from 'node:events';
 import { leaseName, readConfig } from './config.ts';
-import { statusesWithKeys } from './controllers/caches.ts';
+import { fleetOf } from './controllers/caches.ts';
 import { directoryOverHttp } from './controllers/directory.ts';
 import { controllers, Manager } from './controllers/manager.ts';
 import { sleep } from './kube/backoff.ts';
@@ -14,16 +14,15 @@ import { KubeClient } from './kube/client.ts';
 import { fromKubeconfig, inCluster } from './kube/cluster.ts';
 import { messageOf } from './kube/errors.ts';
 import { Elector } from './kube/lease.ts';
-import { createMetrics } from './metrics.ts';
-import { firstExpiries } from './plan/key-rotation.ts';
+import { createMetrics, measureFleet } from './metrics.ts';
 import { serveHealth } from './server.ts';
 
 /** Reconciles that run get so long to end, events so long to be told; the pod is given 30 s in all. */
 const drainMs = 20_000;
 const flushMs = 3_000;
 
-/** Keys live for hours: to look at thousands of statuses more often would be idle work. */
-const keysMs = 30_000;
+/** To look at thousands of statuses more often than they are asked about would be idle work. */
+const fleetMs = 30_000;
 
 const log = (level: 'error' | 'info', message: string, fields: Record<string, unknown> = {}) =>
   process.stdout.write(`${JSON.stringify({ time: new Date().toISOString(), level, message, ...fields })}\n`);
@@ -45,6 +44,7 @@ async function main(): Promise<number> {
   const client = new KubeClient(cluster, { onRequest, writeMsLeft: () => elector.writeMsLeft() });
   const manager = new Manager({
     client,
+    memberClient: { onRequest, writeMsLeft: () => elector.writeMsLeft() },
     eventClient: freeClient,
     namespaces: config.namespaces,
     nodeImage: config.nodeImage,
@@ -53,12 +53,20 @@ async function main(): Promise<number> {
     onReconcile: (controller, key, seconds, error) => {
       metrics.reconciles.inc({ controller, result: error ? 'error' : 'success' });
       metrics.reconcileSeconds.observe({ controller }, seconds);
+      if (!error) metrics.reconcileSuccess.set({ controller }, Date.now() / 1000);
       if (error) log('error', 'reconcile failed, will retry', { controller, key, error: messageOf(error) });
     },
     onWatchError: (resource, error) => {
       metrics.watchErrors.inc({ resource });
       log('info', 'watch ended, will resume', { resource, error: messageOf(error) });
     },
+    queueObserver: (controller) => ({
+      added: () => metrics.queueAdds.inc({ controller }),
+      retried: () => metrics.queueRetries.inc({ controller }),
+      taken: (waitedMs) => metrics.queueSeconds.observe({ controller }, waitedMs / 1000),
+    }),
+    onMemberError: (namespace, secret, error) =>
+      log('info', 'another cluster', { namespace, secret, error: messageOf(error) }),
     onWatchBegin: (resource, by) => metrics.watchBegins.inc({ resource, by }),
   });
   measure();
@@ -91,17 +99,19 @@ async function main(): Promise<number> {
   function measure() {
     const update = () => {
       metrics.leader.set(elector.leads() ? 1 : 0);
-      for (const controller of controllers) metrics.queueDepth.set({ controller }, manager.workers[controller].depth());
+      for (const controller of controllers) {
+        metrics.queueDepth.set({ controller }, manager.workers[controller].depth());
+        metrics.longestRun.set({ controller }, manager.workers[controller].longestRunSeconds());
+      }
       for (const cache of Object.values(manager.caches)) {
         metrics.watchSilentSeconds.set({ resource: cache.resource.plural }, cache.silentSeconds());
       }
+      metrics.clusterReachable.reset();
+      for (const { namespace, secret, reachable } of manager.members.reachable())
+        metrics.clusterReachable.set({ namespace, secret }, reachable ? 1 : 0);
     };
     setInterval(update, 1_000).unref();
-    const keys = () => {
-      for (const [kind, seconds] of firstExpiries(statusesWithKeys(manager.caches)))
-        metrics.keyExpiry.set({ kind }, seconds);
-    };
-    setInterval(keys, keysMs).unref();
+    setInterval(() => measureFleet(metrics, fleetOf(manager.caches)), fleetMs).unref();
   }
 }
 

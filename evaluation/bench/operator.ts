@@ -199,7 +199,7 @@ async function playCluster(plane: ControlPlane, signal: AbortSignal) {
 
 /** All directories at once: which one is asked is in the path. */
 async function serveDirectories(directories: PlayedDirectories): Promise<Server> {
-  /** Path → answer, while it says the same: signing is the directories' work, not to be measured. BOUNDED: by the zones. */
+  /** Path → answer, while it says the same: signing is the directories' work, not to be measured. BOUNDED: by the zones and superpeers. */
   const answers = new Map<string, { ids: readonly string[] | undefined; untilMs: number; text: string }>();
   const answerTo = async (url: string) => {
     const ids = directories.registered.get(/\/v1\/zones\/([^/]+)\//.exec(url)?.[1] ?? '');

@@ -54,6 +54,10 @@ export function chaosZone(zone: ChaosZone, calls: number, mixes = 1): Manifest &
       chaff: { cellsPerTick: calls },
       epochSeconds: 60,
       drainDeadlineSeconds: 300,
+      // As in herd/resources.ts; one region has five nodes.
+      placement: { layers: 'Together' },
+      network: { addresses: 'Private' },
+      resources: { cpu: '300m' },
       peers: CHAOS_ZONES.filter((other) => other !== zone).map((other) => ({ zone: other.name })),
     },
   };

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { nodesNamespace } from '../../operator/admission.ts';
 
 /**
  * The deployment of the paper's section 4.3 as Kubernetes resources: four zones, eight mixes and rendezvous, two
@@ -41,7 +42,7 @@ export function regionsFor(available: readonly string[]): Regions {
 }
 
 export function namespaceObject(): object {
-  const labels = { 'pod-security.kubernetes.io/enforce': 'restricted' };
+  const labels = { ...nodesNamespace, 'pod-security.kubernetes.io/enforce': 'privileged' };
   return { apiVersion: 'v1', kind: 'Namespace', metadata: { name: NAMESPACE, labels } };
 }
 
@@ -67,6 +68,11 @@ export function herdObjects(regions: Regions): object[] {
       profile: 'A',
       // With one mix and one rendezvous to a zone its client has no other to go to: whatever drains waits in vain.
       drainDeadlineSeconds: 30,
+      // A region has one machine, of which the kubelets of all regions believe that it is theirs.
+      placement: { layers: 'Together' },
+      // All parties are in the emulated network, where the machines have no other addresses.
+      network: { addresses: 'Private' },
+      resources: { cpu: '400m' },
       peers: ZONES.filter((zone) => zone !== name).map((zone) => ({ zone })),
     },
   }));

@@ -30,6 +30,9 @@ const programs: Program[] = [
   { name: 'sox', package: 'sox' }, // brings them to telephone quality
 ];
 
+/** What tests run besides. */
+const testPrograms: Program[] = [{ name: 'promtool', package: 'prometheus' }];
+
 export interface MissingPackages {
   /** What was looked for, e.g. "runc". */
   programs: string[];
@@ -47,6 +50,13 @@ export async function missingPackages(): Promise<MissingPackages> {
     programs: missing.map((program) => program.name),
     packages: [...new Set(missing.map((program) => program.package))],
   };
+}
+
+/** Debian packages that tests run and that are not installed. */
+export async function missingTestPackages(): Promise<string[]> {
+  const missing: string[] = [];
+  for (const program of testPrograms) if (!(await isInPath(program.name))) missing.push(program.package);
+  return missing;
 }
 
 /** Installs Debian packages without starting the services that they bring. Needs root. */

@@ -47,6 +47,7 @@ export async function startKubelet(
     tlsCertFile: node.certificate,
     tlsPrivateKeyFile: node.key,
     cgroupDriver: 'cgroupfs',
+    cpuCFSQuota: false, // Every kubelet believes that all of this machine's processors are its own: there is nothing to be held to.
     cgroupRoot: `/${cgroup}`, // Several kubelets share this machine's cgroups.
     failCgroupV1: false,
     failSwapOn: false,

@@ -54,7 +54,7 @@ const REJOIN_US = { least: SECOND_US, spread: 29 * SECOND_US };
 const STAGGER_US = 100 * MILLISECOND_US;
 /** A circuit that is gone, or whose rendezvous drains, is replaced within this time, one at a time. */
 const RENEW_SPREAD_US = 3 * SECOND_US;
-/** A superpeer that drains is left within this time, one attachment at a time: not by all its clients at once. */
+/** A superpeer that drains, or a channel that is other mixes' now, is left within this time, one attachment at a time: not by all its clients at once. */
 const DRAIN_SPREAD_US = 10 * SECOND_US;
 const CONTROL_SILENCE_US = 3 * SECOND_US;
 /** The superpeer sends in every tick: without a frame for this long it is gone, or we have been away. */
@@ -118,7 +118,7 @@ interface Keys {
   countedTicks: number;
   /** Control cells that opened in the present window of d, and in the last that is over. */
   readonly controls: { window: number; opened: number; toldWindow: number; toldOpened: number };
-  /** When the superpeer, which drains, is left. */
+  /** When the attachment is left, since its superpeer drains or its channel has other mixes. */
   leaveAt: Micros | undefined;
 }
 
@@ -402,8 +402,8 @@ export class Attachments {
   }
 
   /**
-   * Makes a circuit anew that is gone or leads to a rendezvous that is no longer ours, and an attachment whose superpeer
-   * drains while there is another: one at a time, and the same whether a call is on it or not.
+   * Makes a circuit anew that is gone or leads to a rendezvous that is no longer ours, and an attachment that is to be left
+   * while there is another: one at a time, and the same whether a call is on it or not.
    */
   #renew(now: Micros, outbox: PacketRing): void {
     if (this.#states.some(({ kind }) => kind === 'linking' || kind === 'attaching')) return;
@@ -462,10 +462,12 @@ export class Attachments {
     if (asked) this.#renewal = { number: other, over, since: now, asked };
   }
 
-  #drains({ via }: PlaceChoice): boolean {
-    return this.#options
-      .consensus()
-      .nodes.some(({ tag, role, draining }) => tag === via.tag && role === 'superpeer' && draining);
+  /** Its superpeer drains, or its channel is other mixes' now. */
+  #drains({ via, channel }: PlaceChoice): boolean {
+    const { nodes, channels } = this.#options.consensus();
+    if (nodes.some(({ tag, role, draining }) => tag === via.tag && role === 'superpeer' && draining)) return true;
+    const listed = channels.find(({ id, superpeer }) => id === channel && superpeer.tag === via.tag);
+    return listed !== undefined && listed.mix.tag !== this.mix.tag && listed.standby?.tag !== this.mix.tag;
   }
 
   // Down

@@ -1,12 +1,12 @@
 import type { Consensus, ConsensusNode, View } from '../config/consensus.ts';
 import { cookieOf, rendezvousOf } from '../config/contact.ts';
 import type { DropCounters } from '../core/drop.ts';
-import { drawBelow, type Entropy, type Machine } from '../core/machine.ts';
+import { drawBelow, type Entropy, type Machine, type Rate } from '../core/machine.ts';
 import type { PacketRing } from '../core/ring.ts';
 import { MILLISECOND_US, type Micros, SECOND_US } from '../core/units.ts';
 import type { Identity } from '../crypto/keys.ts';
 import { Links } from '../link/links.ts';
-import { GEOMETRY, type Geometry } from '../wire/constants.ts';
+import { GEOMETRY, type Geometry, LINK_OVERHEAD_BYTES } from '../wire/constants.ts';
 import { Attachments, type SuperpeerPeer } from './attachments.ts';
 import type { VoiceIo } from './call.ts';
 import { type CallEvent, Signalling } from './signalling.ts';
@@ -93,6 +93,11 @@ export class Client implements Machine {
   /** Attachments that send now. */
   get attachments(): number {
     return this.#current?.attached ?? 0;
+  }
+
+  rate(): Rate {
+    const datagrams = this.attachments;
+    return { datagrams, bytes: datagrams * (this.#geometry.up + LINK_OVERHEAD_BYTES) };
   }
 
   get callState(): Signalling['state'] {

@@ -18,6 +18,7 @@ import { log } from '../host/log.ts';
 import { Stats } from '../host/stats.ts';
 import { Fallback } from './fallback.ts';
 import { decodeMulaw, encodeMulaw } from './g711.ts';
+import { probe, probeMetrics } from './probe.ts';
 import type { SessionCommand, SessionEvent } from './session.ts';
 import { readWav, writeWav } from './wav.ts';
 
@@ -42,7 +43,12 @@ await main(async () => {
   const signal = untilSignalled();
   const stats = new Stats();
   let state: Extract<SessionEvent, { kind: 'state' }> = { kind: 'state', attached: false, call: 'idle' };
-  await serveProbes(config.metrics.port, config, stats, () => state.attached);
+  const registry = await serveProbes(
+    config.metrics.port,
+    config,
+    { stats, port: config.listen.port },
+    () => state.attached,
+  );
   const first = await firstView(config, ({ own }) => own.channels.length > 0 || own.params.directClients > 0);
   const worker = startPlane(new URL('./plane.ts', import.meta.url), config, { seed, keys: NO_KEYS }, first, stats);
   wipe(seed);
@@ -50,7 +56,7 @@ await main(async () => {
   const fallback = new Fallback(
     {
       planePort: config.listen.port,
-      view: newest,
+      view: () => newest().view,
       attached: () => state.attached,
       route: (routes) => worker.postMessage({ kind: 'route', routes }),
       changed: (transport) => log('warn', 'the way to the superpeers has changed', { transport }),
@@ -66,6 +72,15 @@ await main(async () => {
     }
   });
   const command = (message: SessionCommand) => worker.postMessage(message);
+  /** Undefined while another call is in progress. */
+  const call = (contact: string, seconds: number): Promise<CallResult> | undefined => {
+    if (waiting) return undefined;
+    return new Promise((resolve) => {
+      waiting = resolve;
+      command({ kind: 'call', contact, seconds });
+    });
+  };
+  if (config.probe) void probe(config.probe, () => state.attached, call, probeMetrics(registry), signal);
   await serveHttp(config.control.port, '127.0.0.1', [
     {
       method: 'GET',
@@ -93,11 +108,8 @@ await main(async () => {
       handler: async (request, response) => {
         const parsed = callRequest.safeParse(await readJson(request, BODY_BYTES_MAX));
         if (!parsed.success) return reply(response, 400, { error: z.prettifyError(parsed.error) });
-        if (waiting) return reply(response, 409, { error: 'a call is in progress' });
-        const result = await new Promise<CallResult>((resolve) => {
-          waiting = resolve;
-          command({ kind: 'call', contact: parsed.data.contact, seconds: parsed.data.seconds });
-        });
+        const result = await call(parsed.data.contact, parsed.data.seconds);
+        if (!result) return reply(response, 409, { error: 'a call is in progress' });
         if (result.kind === 'failed') return reply(response, 502, { error: result.reason });
         await writeFile(parsed.data.record, writeWav(decodeMulaw(result.voice)));
         reply(response, 200, { setupMs: result.setupMs, ...result.report });

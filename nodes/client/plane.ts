@@ -21,6 +21,7 @@ await servePlane<Client>({
     return new Client(options);
   },
   update: (client, now, view) => client.update(now, view),
+  rate: (client) => client.rate(),
   gauges: (client, stats) => {
     stats.set('links_up', client.attached ? 1 : 0);
     stats.set('links_expected', 1);

@@ -30,6 +30,8 @@ export const zoneParams = z.object({
   assignment: z.enum(ASSIGNMENT_MODES),
   /** Clients that a mix takes without a superpeer. */
   directClients: z.int().min(0).max(10_000),
+  /** How long a period is for which superpeers get receipts (receipt.ts); a day without it. */
+  receiptSeconds: z.int().min(60).max(604_800).optional(),
 });
 export type ZoneParams = z.infer<typeof zoneParams>;
 

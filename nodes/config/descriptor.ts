@@ -5,6 +5,7 @@ import { type SignedText, signText, verifyText } from '../crypto/signed.ts';
 import { MESH_CELLS_PER_TICK_MAX, NODE_KEYS_MAX } from './consensus.ts';
 import { KEY_NUMBER_MAX } from './key-files.ts';
 import { keyText } from './key-text.ts';
+import { roundsReports } from './receipt.ts';
 
 /**
  * What a node tells its directory about itself, signed with its identity: where it listens and under which keys.
@@ -38,6 +39,8 @@ const descriptorText = z.object({
   issuedAt: z.int().min(0),
   /** Of a mix or rendezvous: its demand in the last epoch by zone, the noise in it (link/demand.ts). */
   demand: z.array(zoneDemand).max(DEMANDS_MAX).optional(),
+  /** Of a mix: rounds by superpeer. */
+  rounds: roundsReports.optional(),
   /** It is about to end, for a reason of its own: its process has been told to. */
   draining: z.boolean().optional(),
   /** Only while it drains, for whatever reason: whether nothing rides on it any more. */
@@ -45,8 +48,8 @@ const descriptorText = z.object({
 });
 export type Descriptor = z.infer<typeof descriptorText>;
 
-/** A thousand for the node and its keys, at most 90 for a zone's demand. */
-const DESCRIPTOR_CHARS_MAX = 24_576;
+/** A thousand for the node and its keys, at most 90 for a zone's demand and 122 for a superpeer's rounds in a period. */
+const DESCRIPTOR_CHARS_MAX = 152_576;
 export const signedDescriptor = z.object({
   text: z.string().max(DESCRIPTOR_CHARS_MAX),
   signature: z.string().max(128),

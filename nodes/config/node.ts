@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { zoneParams } from './consensus.ts';
+import { parseContact } from './contact.ts';
 import { keyText } from './key-text.ts';
 
 /**
@@ -9,6 +10,8 @@ import { keyText } from './key-text.ts';
  */
 /** Channels have 16 bits on the wire, and 0 is a mix itself. */
 const CHANNEL_MAX = 0xffff;
+/** With 50 clients each it would send 360 Mb/s. */
+const SUPERPEER_CHANNELS_MAX = 64;
 const port = z.int().min(1).max(65535);
 const name = z.string().regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, 'must be a DNS label');
 const listen = z.object({ port });
@@ -24,6 +27,17 @@ export const relayConfig = z.object({
 });
 export type RelayConfig = z.infer<typeof relayConfig>;
 
+/** A client that nobody talks over: it calls that contact at intervals, and its metrics tell how the calls went. */
+const probe = z.object({
+  contact: z
+    .string()
+    .max(256)
+    .refine((text) => !('refused' in parseContact(text)), 'must be a contact, herd:ZONE:KEY:CHECKSUM'),
+  everySeconds: z.int().min(10).max(3600),
+  callSeconds: z.int().min(1).max(60),
+});
+export type ProbeConfig = z.infer<typeof probe>;
+
 export const clientConfig = z.object({
   role: z.literal('client'),
   id: name,
@@ -32,6 +46,7 @@ export const clientConfig = z.object({
   listen,
   metrics: listen,
   control: listen,
+  probe: probe.optional(),
 });
 export type ClientConfig = z.infer<typeof clientConfig>;
 
@@ -44,9 +59,14 @@ const rosterEntry = z.discriminatedUnion('role', [
     role: z.literal('superpeer'),
     identityKey: keyText,
     draining,
-    channels: z.int().min(1).max(64),
+    channels: z.int().min(1).max(SUPERPEER_CHANNELS_MAX),
     /** The first of as many numbers in a row; if not given, numbers go through the superpeers by id. */
     firstChannel: z.int().min(1).max(CHANNEL_MAX).optional(),
+    /** By channel: its mix and the one that stands by; what is not given is dealt by the directory (dealing.ts). */
+    dealt: z
+      .array(z.object({ mix: name, standby: name.optional() }))
+      .max(SUPERPEER_CHANNELS_MAX)
+      .optional(),
   }),
 ]);
 export type RosterEntry = z.infer<typeof rosterEntry>;

@@ -15,6 +15,8 @@ export interface NodeReport {
   readonly registered: boolean;
   /** As in the consensus. */
   readonly draining: boolean;
+  /** Whether this process answered where it says it is; null before it has been looked for. */
+  readonly answered: boolean | null;
   /** Only of a node that drains and knows it. */
   readonly empty?: boolean;
   /** Why a mix has it left out of the consensus, as in mix/audit.ts. */

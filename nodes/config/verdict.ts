@@ -2,8 +2,11 @@ import { z } from 'zod';
 import type { Identity } from '../crypto/keys.ts';
 import { type SignedText, signText, verifyText } from '../crypto/signed.ts';
 
+/** The one reason that is no guilt (mix/watch.ts): it carries too little, and nobody knows whose fault that is. */
+export const UNSERVICEABLE = 'unserviceable';
+
 /**
- * A mix's word that a superpeer is not to be trusted, signed with the mix's identity, for the directory of its zone.
+ * A mix's word that a superpeer is not to be used, signed with the mix's identity, for the directory of its zone.
  *
  * It names no client and no round: what the audit was made of stays at the mix.
  */
@@ -12,7 +15,7 @@ const verdictText = z.object({
   /** Ids of the roster. */
   mix: z.string().max(63),
   superpeer: z.string().max(63),
-  /** As in mix/audit.ts. */
+  /** As in mix/audit.ts, or UNSERVICEABLE. */
   reason: z.string().max(63),
   issuedAt: z.int().min(0),
 });

@@ -34,6 +34,15 @@ export const DROP_REASONS = [
 
 export type DropReason = (typeof DROP_REASONS)[number];
 
+/** What nothing but calls can cause: counted for tests and never told, since it would say how many there are. */
+export const DROPS_OF_CALLS: ReadonlySet<DropReason> = new Set([
+  'unknown_cookie',
+  'channel_busy',
+  'callee_busy',
+  'unknown_call',
+  'mesh_full',
+]);
+
 const INDEX = new Map<DropReason, number>(DROP_REASONS.map((reason, index) => [reason, index]));
 
 /** Counts drops by reason. The array may be shared memory, so that another thread can read it while this one counts. */

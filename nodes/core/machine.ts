@@ -13,6 +13,13 @@ export interface Machine {
   tick(now: Micros, inbox: PacketRing, outbox: PacketRing): void;
 }
 
+/** What goes out in every tick by design, with the links and clients that there are now; handshakes and audits come on top. */
+export interface Rate {
+  readonly datagrams: number;
+  /** Of UDP payload. */
+  readonly bytes: number;
+}
+
 /** Fills the buffer with unpredictable bytes: the operating system's in a daemon, a seeded generator's in a simulation. */
 export type Entropy = (into: Uint8Array) => void;
 

@@ -53,6 +53,15 @@ export class CellQueue {
     this.count -= 1;
   }
 
+  /** Moves all cells, the oldest first, behind those of another queue of such cells. */
+  drainInto(other: CellQueue): void {
+    for (let front = this.front(); front !== undefined; front = this.front()) {
+      const { offset } = other.push();
+      this.bytes.copy(other.bytes, offset, front, front + this.cellBytes);
+      this.drop();
+    }
+  }
+
   clear(): void {
     this.count = 0;
     this.#lowest = Number.POSITIVE_INFINITY;

@@ -8,6 +8,7 @@ export type SignedPurpose =
   | 'herd-consensus-v1'
   | 'herd-descriptor-v1'
   | 'herd-nodes-v1'
+  | 'herd-receipt-v1'
   | 'herd-signing-v1'
   | 'herd-verdict-v1';
 

@@ -1,12 +1,17 @@
 import type { ConsensusText, ViewText } from '../config/consensus.ts';
 import { envelope, verifyConsensus } from '../config/consensus.ts';
+import { type Carried, dealChannels } from '../config/dealing.ts';
 import { claimedId, type Descriptor, verifyDescriptor } from '../config/descriptor.ts';
 import type { DirectoryConfig, DirectoryZone } from '../config/node.ts';
 import type { NodeReport, NodesText } from '../config/nodes.ts';
+import { type Receipt, receiptPeriodMs } from '../config/receipt.ts';
 import { claimedVerdict, verifyVerdict } from '../config/verdict.ts';
+import { parseEndpoint } from '../core/units.ts';
 import type { KeyKind } from '../crypto/keys.ts';
 import type { CertifiedText, SignedText } from '../crypto/signed.ts';
+import type { ProbeTarget } from './probes.ts';
 import { Rates, type RatesOptions } from './rates.ts';
+import { Receipts } from './receipts.ts';
 import { type KnownKey, scheduled } from './schedule.ts';
 import type { Signer } from './signer.ts';
 
@@ -40,10 +45,24 @@ interface ServedZone {
   readonly peers: Map<string, { signed: CertifiedText; epoch: number }>;
   /** Superpeers that a mix has found to lie, and the reason, until they leave the roster or get another identity. BOUNDED: by the roster. */
   readonly expelled: Map<string, string>;
+  /** What is dealt anew counts from an epoch's start on, at once where nobody can be. BOUNDED: by the channels of the roster and of the one before. */
+  dealing: Dealing;
+  /** When the first of its nodes came. */
+  since: number | undefined;
+  /** By node id, the process that was looked for where it says it is, and whether it answered. BOUNDED: by the roster. */
+  readonly answers: Map<string, { readonly boot: number; readonly answered: boolean }>;
   /** From which instant on the roster's word that a node drains counts. BOUNDED: by the roster. */
   readonly drainsFrom: Map<string, number>;
   readonly rates: Rates;
+  readonly receipts: Receipts;
   signed: { content: string; consensus: CertifiedText } | undefined;
+}
+
+type Channels = ConsensusText['channels'];
+interface Dealing {
+  readonly before: Channels;
+  readonly from: number;
+  readonly after: Channels;
 }
 
 export type Registration =
@@ -91,9 +110,13 @@ export class Directory {
       descriptors: new Map(),
       peers: new Map(),
       expelled: new Map(),
+      dealing: { before: [], from: 0, after: channelsOf(config, []) },
+      since: undefined,
+      answers: new Map(),
       // Since when the roster says so is not known: most likely for longer than this process lives.
       drainsFrom: new Map(drainingOf(config).map((id) => [id, 0])),
       rates: new Rates(this.#ratesOf(config)),
+      receipts: new Receipts(receiptPeriodMs(config.params)),
       signed: undefined,
     };
   }
@@ -102,7 +125,7 @@ export class Directory {
     const before = zone.config;
     zone.config = config;
     const keyOf = ({ roster }: DirectoryZone, id: string) => roster.find((node) => node.id === id)?.identityKey;
-    for (const held of [zone.descriptors, zone.expelled])
+    for (const held of [zone.descriptors, zone.expelled, zone.answers])
       for (const id of held.keys()) if (keyOf(config, id) !== keyOf(before, id)) held.delete(id);
     const rootKeyOf = ({ peers }: DirectoryZone, name: string) => peers.find((peer) => peer.zone === name)?.rootKey;
     for (const name of zone.peers.keys())
@@ -110,8 +133,13 @@ export class Directory {
     const draining = new Set(drainingOf(config));
     for (const id of zone.drainsFrom.keys()) if (!draining.has(id)) zone.drainsFrom.delete(id);
     const nextEpochMs = (Math.floor(nowMs / this.#epochMs) + 1) * this.#epochMs;
+    const dealt = dealtAt(nowMs, zone.dealing);
+    const alive = this.#alive(nowMs, zone);
+    const inUse = dealt.filter((channel) => served(channel, alive).length > 0);
+    zone.dealing = { before: inUse, from: nextEpochMs, after: channelsOf(config, dealt) };
     for (const id of draining) if (!zone.drainsFrom.has(id)) zone.drainsFrom.set(id, nextEpochMs);
     zone.rates.configure(this.#ratesOf(config));
+    zone.receipts.configure(receiptPeriodMs(config.params));
   }
 
   #ratesOf({ zone, peers, params }: DirectoryZone): RatesOptions {
@@ -143,7 +171,15 @@ export class Directory {
     const link = scheduled(nowMs, this.#epochMs, known?.keys.link, descriptor.linkKeys);
     const circuit = scheduled(nowMs, this.#epochMs, known?.keys.circuit, descriptor.circuitKeys);
     if (!link || !circuit) return 'old-key';
+    zone.since ??= nowMs;
+    // Of those who come at first, who has been there before this directory cannot be told from who is new.
+    const isNew = known?.descriptor.boot !== descriptor.boot && nowMs - zone.since >= GATHERING_MS;
+    if (isNew) zone.answers.set(id, { boot: descriptor.boot, answered: false });
     zone.descriptors.set(id, { descriptor, receivedAt: nowMs, keys: { link, circuit } });
+    if (entry.role === 'mix' && descriptor.rounds) {
+      zone.receipts.take(nowMs, id, descriptor.boot, descriptor.rounds);
+      this.#receipts(nowMs, zone);
+    }
     return 'accepted';
   }
 
@@ -162,6 +198,34 @@ export class Directory {
     if (Math.abs(verdict.issuedAt - nowMs) > CLOCK_SKEW_MS) return 'stale';
     zone.expelled.set(verdict.superpeer, verdict.reason);
     return 'accepted';
+  }
+
+  /** All who have registered, for whoever looks whether they are where they say. */
+  targets(nowMs: number): ProbeTarget[] {
+    return [...this.#zones].flatMap(([zone, served]) =>
+      Array.from(this.#alive(nowMs, served), ([id, { boot, endpoint, linkKeys }]) => {
+        const linkKey = Buffer.from(linkKeys.at(-1)!.key, 'base64');
+        return { zone, id, boot, endpoint: parseEndpoint(endpoint)!, linkKey };
+      }),
+    );
+  }
+
+  epochAt(nowMs: number): number {
+    return Math.floor(nowMs / this.#epochMs);
+  }
+
+  /** Takes word of whether a process of a node has answered where it says it is; of one that has gone it is late. */
+  probed({ zone, id, boot }: Pick<ProbeTarget, 'zone' | 'id' | 'boot'>, answered: boolean): void {
+    const served = this.#zones.get(zone);
+    if (served?.descriptors.get(id)?.descriptor.boot === boot) served.answers.set(id, { boot, answered });
+  }
+
+  /** Nodes of all zones that have registered and don't answer. */
+  unanswered(nowMs: number): number {
+    let count = 0;
+    for (const zone of this.#zones.values())
+      for (const id of this.#alive(nowMs, zone).keys()) if (this.#answered(zone, id) === false) count += 1;
+    return count;
   }
 
   /** Superpeers of all zones that are left out for what a mix has said. */
@@ -216,12 +280,24 @@ export class Directory {
         boot: zone.descriptors.get(id)?.descriptor.boot ?? null,
         registered: renewed !== undefined,
         draining: this.#drains(nowMs, zone, id),
+        answered: this.#answered(zone, id) ?? null,
         ...(empty !== undefined && { empty }),
         expelled: zone.expelled.get(id) ?? null,
       };
     });
     const report: NodesText = { zone: zoneName, issuedAt: nowMs, nodes };
     return zone.signer.sign(nowMs, 'herd-nodes-v1', JSON.stringify(report));
+  }
+
+  /** What superpeers, or one of them, have carried in the last periods, signed one by one. */
+  receipts(nowMs: number, zoneName: string, superpeer?: string): CertifiedText[] | undefined {
+    const zone = this.#zones.get(zoneName);
+    return zone && this.#receipts(nowMs, zone, superpeer);
+  }
+
+  #receipts(nowMs: number, { config, receipts, signer }: ServedZone, superpeer?: string): CertifiedText[] {
+    const sign = (receipt: Receipt) => signer.sign(nowMs, 'herd-receipt-v1', JSON.stringify(receipt));
+    return receipts.all(nowMs, config.zone, config.roster, sign, superpeer);
   }
 
   /**
@@ -245,7 +321,24 @@ export class Directory {
   /** Whether the node says so itself, at once; or the roster, from the epoch on after it began to. */
   #drains(nowMs: number, zone: ServedZone, id: string): boolean {
     if (nowMs >= (zone.drainsFrom.get(id) ?? Infinity)) return true;
-    return this.#renewed(nowMs, zone, id)?.draining === true;
+    return this.#renewed(nowMs, zone, id)?.draining === true || this.#isLost(nowMs, zone, id);
+  }
+
+  /**
+   * Clients are not to go where nobody answers, as long as another node of the role does: where none does, the fault may as
+   * well be the directory's own way out.
+   */
+  #isLost(nowMs: number, zone: ServedZone, id: string): boolean {
+    if (this.#answered(zone, id) !== false) return false;
+    const roleOf = new Map(zone.config.roster.map((node) => [node.id, node.role]));
+    const alive = this.#alive(nowMs, zone);
+    return [...alive.keys()].some((other) => roleOf.get(other) === roleOf.get(id) && this.#answered(zone, other));
+  }
+
+  /** undefined: it has not been looked for yet, or not this process. */
+  #answered({ answers, descriptors }: ServedZone, id: string): boolean | undefined {
+    const known = answers.get(id);
+    return known?.boot === descriptors.get(id)?.descriptor.boot ? known?.answered : undefined;
   }
 
   /** A node's descriptor while it is renewed. */
@@ -266,7 +359,7 @@ export class Directory {
   /** Signs anew only when something in it has changed: the epoch, a node, its address. */
   #consensus(nowMs: number, zone: ServedZone): CertifiedText {
     const { config } = zone;
-    const epoch = Math.floor(nowMs / this.#epochMs);
+    const epoch = this.epochAt(nowMs);
     const alive = this.#alive(nowMs, zone);
     const nodes = config.roster
       .filter(({ id }) => alive.has(id))
@@ -291,7 +384,7 @@ export class Directory {
       validUntil: new Date(epoch * this.#epochMs + CONSENSUS_LIFETIME_MS).toISOString(),
       params: config.params,
       nodes,
-      channels: channelsOf(config).flatMap((channel) => served(channel, alive)),
+      channels: dealtAt(nowMs, zone.dealing).flatMap((channel) => served(channel, alive)),
       meshRates: zone.rates.entries(nowMs),
     };
     const content = JSON.stringify(consensus);
@@ -308,29 +401,35 @@ function drainingOf({ roster }: DirectoryZone): string[] {
 }
 
 /**
- * Channels of a zone, the same whoever is up: as numbered by the roster, or else through the superpeers by id; dealt to the
- * mixes by number, the next mix standing by. A number that two superpeers claim is the first's, by id.
+ * Channels of a zone, the same whoever is up: as numbered and dealt by the roster, or else numbered through the superpeers by
+ * id and dealt after what was dealt `before`. A number that two superpeers claim is the first's, by id.
  */
-export function channelsOf(zone: DirectoryZone): ConsensusText['channels'] {
-  const byId = (a: { id: string }, b: { id: string }) => (a.id < b.id ? -1 : 1);
-  const mixes = zone.roster.filter(({ role }) => role === 'mix').sort(byId);
-  if (mixes.length === 0) return [];
-  const superpeers = zone.roster.filter((node) => node.role === 'superpeer').sort(byId);
-  const byNumber = new Map<number, string>();
+export function channelsOf(zone: DirectoryZone, before: Channels): Channels {
+  const superpeers = zone.roster.filter((node) => node.role === 'superpeer').sort((a, b) => (a.id < b.id ? -1 : 1));
+  const carried = new Map<number, Carried>();
+  const known = new Map(before.map((channel) => [channel.id, channel]));
   let next = 1;
-  for (const { id, channels, firstChannel = next } of superpeers) {
-    for (let number = firstChannel; number < firstChannel + channels; number += 1)
-      if (!byNumber.has(number)) byNumber.set(number, id);
+  for (const { id: superpeer, channels, firstChannel = next, dealt = [] } of superpeers) {
     next = firstChannel + channels;
+    for (let id = firstChannel; id < next; id += 1) {
+      if (carried.has(id)) continue;
+      carried.set(id, { id, superpeer });
+      const told = dealt[id - firstChannel];
+      if (told) known.set(id, { id, superpeer, ...told });
+    }
   }
-  const hasStandby = mixes.length > 1 && zone.params.assignment !== 'paper';
-  return [...byNumber]
-    .sort(([a], [b]) => a - b)
-    .map(([id, superpeer]) => {
-      const mix = mixes[(id - 1) % mixes.length]!.id;
-      const standby = hasStandby ? { standby: mixes[id % mixes.length]!.id } : {};
-      return { id, superpeer, mix, ...standby };
-    });
+  const mixes = zone.roster.filter(({ role }) => role === 'mix');
+  return dealChannels([...known.values()], [...carried.values()], mixes, zone.params.assignment !== 'paper');
+}
+
+/** Channels that there are now; one that was there before keeps its mix until what is dealt anew counts. */
+function dealtAt(nowMs: number, { before, from, after }: Dealing): Channels {
+  if (nowMs >= from) return after;
+  const known = new Map(before.map((channel) => [channel.id, channel]));
+  return after.map((channel) => {
+    const last = known.get(channel.id);
+    return last?.superpeer === channel.superpeer ? last : channel;
+  });
 }
 
 /** A channel as it can be served: by its mix, by its standby mix where the mix is gone, or not at all. */

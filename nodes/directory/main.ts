@@ -1,19 +1,28 @@
+import { randomFillSync } from 'node:crypto';
 import { envelope } from '../config/consensus.ts';
 import { signedDescriptor } from '../config/descriptor.ts';
 import { type DirectoryConfig, directoryConfig } from '../config/node.ts';
+import { DropCounters } from '../core/drop.ts';
+import { PacketRing } from '../core/ring.ts';
+import { nowUs } from '../host/clock.ts';
 import { main, readConfig, readConfigFile, serveProbes, untilSignalled } from '../host/daemon.ts';
 import { repeat } from '../host/directory-client.ts';
-import { readJson, reply, serveHttp } from '../host/http.ts';
+import { type Route, readJson, reply, serveHttp } from '../host/http.ts';
 import { log } from '../host/log.ts';
-import { expelledGauge, signingKeysGauge } from '../host/metrics.ts';
+import { directoryMetrics, type ServedZoneNumbers } from '../host/metrics.ts';
+import { openUdp } from '../host/udp.ts';
+import { DATAGRAM_BYTES_MAX } from '../wire/constants.ts';
 import { Directory, type Registration } from './directory.ts';
 import { Peers } from './peers.ts';
+import { Probes } from './probes.ts';
 import { Signers } from './signers.ts';
 
 /** The directory's shell: HTTP in front of the pure Directory, which follows its configuration file as that changes. */
 const RELOAD_INTERVAL_MS = 1_000;
+const PROBE_INTERVAL_MS = 500;
+const PROBE_SLOTS = 256;
 /** A descriptor with its quotes escaped. */
-const BODY_BYTES_MAX = 32_768;
+const BODY_BYTES_MAX = 196_608;
 
 const STATUS: Record<Registration, number> = {
   accepted: 200,
@@ -71,6 +80,34 @@ function followKeys(signal: AbortSignal, signers: Signers): void {
   );
 }
 
+function numbersOf(nowMs: number, directory: Directory, signers: Signers): ServedZoneNumbers[] {
+  const signing = new Map(signers.numbers(nowMs));
+  return directory.zones().map(({ zone, peers }) => {
+    const { registered, roster } = directory.registered(nowMs, zone);
+    return { zone, signingKey: signing.get(zone)!, roster, registered, peers: peers.length };
+  });
+}
+
+/** Looks whether nodes are where they say, from a port of its own. A directory without a way out looks in vain, and says so. */
+async function followProbes(signal: AbortSignal, directory: Directory): Promise<void> {
+  const drops = new DropCounters();
+  const entropy = (into: Uint8Array) => void randomFillSync(into);
+  const probes = new Probes(entropy, drops);
+  const [inbox, outbox] = [0, 0].map(() => new PacketRing(PROBE_SLOTS, DATAGRAM_BYTES_MAX)) as [PacketRing, PacketRing];
+  const io = await openUdp(0, drops);
+  const failed = (error: Error) => log('warn', 'nodes are not looked for', { reason: error.message });
+  void repeat(signal, failed, PROBE_INTERVAL_MS, async () => {
+    await io.drain(inbox);
+    const nowMs = Date.now();
+    const results = probes.tick(nowUs(), directory.epochAt(nowMs), directory.targets(nowMs), inbox, outbox);
+    inbox.clear();
+    await io.flush(outbox);
+    outbox.clear();
+    for (const { target, answered } of results) directory.probed(target, answered);
+    return PROBE_INTERVAL_MS;
+  });
+}
+
 await main(async () => {
   const text = readConfigFile();
   const config = readConfig<DirectoryConfig>(directoryConfig, text);
@@ -108,6 +145,16 @@ await main(async () => {
         reply(response, signed ? 200 : 404, signed ?? { error: 'zone not served here' });
       },
     },
+    ...['/v1/zones/:zone/receipts', '/v1/zones/:zone/receipts/:superpeer'].map(
+      (path): Route => ({
+        method: 'GET',
+        path,
+        handler: (_request, response, [zone, superpeer]) => {
+          const receipts = directory.receipts(Date.now(), zone!, superpeer);
+          reply(response, receipts ? 200 : 404, receipts ? { receipts } : { error: 'zone not served here' });
+        },
+      }),
+    ),
     {
       method: 'POST',
       path: '/v1/zones/:zone/nodes',
@@ -130,11 +177,18 @@ await main(async () => {
   ]);
   const labels = { role: 'directory', zone: config.zones[0]!.zone };
   const registry = await serveProbes(config.metrics.port, labels, undefined, () => true);
-  expelledGauge(registry, () => directory.expelled());
-  signingKeysGauge(registry, () => signers.numbers(Date.now()));
+  directoryMetrics(
+    registry,
+    {
+      expelled: () => directory.expelled(),
+      unanswered: () => directory.unanswered(Date.now()),
+    },
+    () => numbersOf(Date.now(), directory, signers),
+  );
   const peers = new Peers(directory);
   peers.follow(config.zones);
   followConfig(signal, text, directory, signers, peers);
   followKeys(signal, signers);
+  await followProbes(signal, directory);
   log('info', 'running', { role: 'directory', zones: config.zones.length });
 });

@@ -5,6 +5,7 @@ import type { Registry } from 'prom-client';
 import type { View } from '../config/consensus.ts';
 import type { ZoneDemand } from '../config/descriptor.ts';
 import { parseConfig, parseSeed, type RelayConfig, relayConfig } from '../config/node.ts';
+import type { RoundsReport } from '../config/receipt.ts';
 import { signVerdict } from '../config/verdict.ts';
 import {
   derivedSeeds,
@@ -17,13 +18,15 @@ import {
   wipe,
   wipeSeeds,
 } from '../crypto/keys.ts';
+import { readAddress } from './address.ts';
 import { fetchView, publish, repeat, type VerifiedView } from './directory-client.ts';
 import { reply, serveHttp } from './http.ts';
 import { KeyFolder } from './key-folder.ts';
 import { log } from './log.ts';
-import { keyNumbersGauge, nodeRegistry } from './metrics.ts';
+import { keyNumbersGauge, nodeRegistry, viewMetrics } from './metrics.ts';
 import type { PlaneData } from './plane.ts';
 import { Registration } from './registration.ts';
+import { socketDrops } from './socket-drops.ts';
 import { Stats } from './stats.ts';
 
 /** The control side that all daemons share: configuration, directory, probes, metrics, and the plane's thread. */
@@ -31,6 +34,7 @@ import { Stats } from './stats.ts';
 const FOLDER = process.env.HERD_FOLDER ?? '/etc/herd';
 const CONFIG_FILE = `${FOLDER}/config/node.json`;
 const KEYS_FOLDER = `${FOLDER}/keys`;
+const ADDRESS_FILE = `${FOLDER}/pod/address`;
 const VIEW_INTERVAL_MS = 3_000;
 const RETRY_MS = 1_000;
 /** A plane whose last tick is older than this is stuck: liveness fails and the kubelet restarts it. */
@@ -107,7 +111,7 @@ export function followConsensus(
   first: VerifiedView,
   worker: Worker,
   signal: AbortSignal,
-): () => View {
+): () => VerifiedView {
   const rootKey = Buffer.from(config.directory.rootKey, 'base64');
   let newest = first;
   void repeat(
@@ -124,20 +128,25 @@ export function followConsensus(
       return VIEW_INTERVAL_MS;
     },
   );
-  return () => newest.view;
+  return () => newest;
 }
 
-/** /healthz, /readyz and /metrics; the registry is for what a role has besides. */
+/**
+ * /healthz, /readyz and /metrics, at the address that the environment names: of a machine that has several the inner one. The
+ * registry is for what a role has besides. A directory has no plane.
+ */
 export async function serveProbes(
   port: number,
   labels: { role: string; zone: string },
-  stats: Stats | undefined,
+  plane: { readonly stats: Stats; readonly port: number } | undefined,
   ready: () => boolean,
 ): Promise<Registry> {
-  const registry = nodeRegistry(labels.role, labels.zone, stats);
+  const stats = plane?.stats;
+  const numbers = plane && { stats: plane.stats, socketDrops: () => socketDrops(plane.port) };
+  const registry = nodeRegistry(labels.role, labels.zone, numbers);
   const healthy = () =>
     !stats || stats.get('ticks') === 0 || Date.now() / 1000 - stats.get('last_tick_seconds') < STUCK_SECONDS;
-  await serveHttp(port, '0.0.0.0', [
+  await serveHttp(port, process.env.HERD_PROBES_ADDRESS ?? '0.0.0.0', [
     { method: 'GET', path: '/healthz', handler: (_request, response) => reply(response, healthy() ? 200 : 503, {}) },
     { method: 'GET', path: '/readyz', handler: (_request, response) => reply(response, ready() ? 200 : 503, {}) },
     {
@@ -252,11 +261,16 @@ function followKeys(
   );
 }
 
+/** What the plane of a mix or rendezvous tells. */
+interface PlaneNews {
+  readonly demand?: ZoneDemand[];
+  readonly rounds?: RoundsReport[];
+  readonly expelled?: { superpeer: string; reason: string };
+}
+
 /** Mix, rendezvous and superpeer: register with the directory, run the plane, follow the consensus, drain at the end. */
 export async function runRelay(plane: URL): Promise<void> {
   const config = readConfig<RelayConfig>(relayConfig);
-  const address = process.env.POD_IP;
-  if (!address) throw new Error('the environment variable POD_IP must hold the address that others reach this node at');
   const graceMs = readGraceMs();
   const seed = readSeed('identity');
   const identity = new Identity(seed);
@@ -264,15 +278,14 @@ export async function runRelay(plane: URL): Promise<void> {
   const seeds = folder.read() ?? derivedSeeds(seed);
   const stats = new Stats();
   const isEmpty = () => stats.get('places_taken') === 0;
-  const endpoint = `${address}:${config.listen.port}`;
-  const registration = new Registration(config, endpoint, identity, nodeKeys(seeds), isEmpty);
+  const registration = new Registration(config, () => readAddress(ADDRESS_FILE), identity, nodeKeys(seeds), isEmpty);
   const signal = untilDrained(graceMs, isEmpty, () => registration.drain());
-  let newest: (() => View) | undefined;
-  const isListed = () => newest !== undefined && registration.listedIn(newest()) !== undefined;
+  let newest: (() => VerifiedView) | undefined;
+  const isListed = () => newest !== undefined && registration.listedIn(newest().view) !== undefined;
   const isReady = () => isListed() && stats.get('links_up') > 0;
-  const registry = await serveProbes(config.metrics.port, config, stats, isReady);
+  const registry = await serveProbes(config.metrics.port, config, { stats, port: config.listen.port }, isReady);
   keyNumbersGauge(registry, () => registration.keys);
-  void registration.renew(signal, () => newest?.());
+  void registration.renew(signal, () => newest?.().view);
   const first = await firstView(config, (view) => registration.listedIn(view) !== undefined);
   const worker = startPlane(plane, config, { seed, keys: seeds }, first, stats);
   wipe(seed);
@@ -280,10 +293,12 @@ export async function runRelay(plane: URL): Promise<void> {
   followKeys(folder, worker, signal, (changed) => {
     registration.keys = changed;
   });
-  worker.on('message', (message: { demand?: ZoneDemand[]; expelled?: { superpeer: string; reason: string } }) => {
-    registration.demand = message.demand ?? registration.demand;
-    if (message.expelled) void denounce(config, identity, signal, message.expelled);
+  worker.on('message', ({ demand, rounds, expelled }: PlaneNews) => {
+    registration.demand = demand ?? registration.demand;
+    registration.rounds = rounds ?? registration.rounds;
+    if (expelled) void denounce(config, identity, signal, expelled);
   });
   newest = followConsensus(config, first, worker, signal);
+  viewMetrics(registry, config.role, registration.tag, newest);
   log('info', 'running', { role: config.role, zone: config.zone });
 }

@@ -10,6 +10,8 @@ export interface VerifiedView {
   readonly json: unknown;
   readonly text: string;
   readonly view: View;
+  /** Milliseconds since 1970. */
+  readonly verifiedMs: number;
 }
 
 /** Downloads and verifies the view; throws one sentence if it cannot be had. */
@@ -18,9 +20,10 @@ export async function fetchView(url: string, zone: string, rootKey: Buffer): Pro
   const text = await response.text();
   if (!response.ok) throw new Error(`the directory answered ${response.status}`);
   const json: unknown = JSON.parse(text);
-  const view = verifyView(json, rootKey, zone, Date.now());
+  const verifiedMs = Date.now();
+  const view = verifyView(json, rootKey, zone, verifiedMs);
   if ('refused' in view) throw new Error(view.refused);
-  return { json, text, view };
+  return { json, text, view, verifiedMs };
 }
 
 /** Hands in a descriptor or a verdict; the directory's word for it ("accepted", "not-in-roster", …). */

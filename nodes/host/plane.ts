@@ -2,7 +2,7 @@ import { randomFillSync } from 'node:crypto';
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { type View, verifyView } from '../config/consensus.ts';
 import { DropCounters } from '../core/drop.ts';
-import type { Entropy, Machine } from '../core/machine.ts';
+import type { Entropy, Machine, Rate } from '../core/machine.ts';
 import { PacketRing } from '../core/ring.ts';
 import type { Micros } from '../core/units.ts';
 import { Identity, type KeySeeds, type NodeKeys, nodeKeys, wipe, wipeSeeds } from '../crypto/keys.ts';
@@ -51,6 +51,7 @@ export interface PlaneRole<M extends Machine> {
   readonly update: (machine: M, now: Micros, view: View) => void;
   /** Takes the keys that the node has from now on; a client has none. */
   readonly rekey?: (machine: M, keys: NodeKeys) => void;
+  readonly rate: (machine: M) => Rate;
   /** Fills the gauges after a tick. */
   readonly gauges: (machine: M, stats: Stats) => void;
   /** Commands of the control thread and events for it; only the client has any. */
@@ -125,6 +126,9 @@ async function runTicks<M extends Machine>(
     if (late > LATE_US) stats.add('late_slots', 1);
     stats.add('ticks', 1);
     stats.set('last_tick_seconds', nowUs() / 1e6);
+    const { datagrams, bytes } = role.rate(machine);
+    stats.set('configured_datagrams_per_tick', datagrams);
+    stats.set('configured_bytes_per_tick', bytes);
     role.gauges(machine, stats);
     role.afterTick?.(machine, port);
     commands();

@@ -12,6 +12,8 @@ export const STATS = [
   'datagrams_sent',
   'bytes_received',
   'bytes_sent',
+  'configured_datagrams_per_tick',
+  'configured_bytes_per_tick',
   'links_up',
   'links_expected',
   'places_taken',

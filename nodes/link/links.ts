@@ -26,7 +26,11 @@ import { COOKIE_LIFE_US, Cookies } from './cookies.ts';
  * drop counter and is not answered. The initiator keeps the link: it starts anew when the peer is silent or the key is
  * old, so a restarted peer is found again without either side having to say so.
  *
- * The one exception is a flood of handshakes. They are cheap to send from addresses that are not one's own, so while
+ * There are two exceptions. A stranger who shows no key where links take one gets one answer, shorter than what he sent, and is
+ * forgotten: it proves that who has our link key is where he looked. He has to know that key, and answers are handshakes, of
+ * which a tick has few.
+ *
+ * The other is a flood of handshakes. They are cheap to send from addresses that are not one's own, so while
  * there are many only those are taken that show a cookie (cookies.ts), and the others are told theirs: shorter than what
  * was sent, without any state, and no more than the outbox can spare. A larger flood delays newcomers, by chance, but not
  * those who are in. Who floods from addresses at which he does receive is not held off, nor who floods, reads the link and
@@ -51,6 +55,8 @@ const HALF_OPEN_MAX = 64;
  * tick, is for what every tick sends. At 2 µs each and 4096 slots they cost about what the handshakes do.
  */
 const COOKIES_SHARE = 1 / 4;
+/** Of no session: see #freeIndex. */
+const NO_INDEX = 0;
 const NO_COOKIE = Buffer.alloc(LINK_COOKIE_BYTES);
 
 interface Session<P> {
@@ -418,21 +424,32 @@ export class Links<P> {
     const key = state.remoteStatic;
     const tag = key && payload.toString('hex');
     const peer = admit(key && { tag: tag!, key });
-    if (peer === undefined) return drops.add('bad_handshake');
+    if (peer === undefined && key) return drops.add('bad_handshake');
+    const remoteIndex = datagram.readUIntBE(1, 3);
+    if (peer === undefined) return this.#answer(this.#second(state), NO_INDEX, remoteIndex, from, outbox);
     const known = renewed ?? this.#linkOf(tag);
     const ephemeral = Buffer.from(first.subarray(0, KEY_BYTES));
     if (known?.remoteEphemeral?.equals(ephemeral)) return drops.add('replayed');
-    const offset = outbox.reserve();
-    if (offset < 0) return drops.add('outbox_full');
+    if (outbox.reserve() < 0) return drops.add('outbox_full');
     const link = known ?? this.#create(now, peer, { initiator: false, remote: undefined, tag }, from);
     if (!link) return;
     link.remoteEphemeral = ephemeral;
-    const message = state.write(new Uint8Array(0), draw(this.#options.entropy, KEY_BYTES))!;
-    const remoteIndex = datagram.readUIntBE(1, 3);
+    const message = this.#second(state);
+    const localIndex = this.#freeIndex();
+    this.#answer(message, localIndex, remoteIndex, from, outbox);
     if (link.unconfirmed) this.#sessions.delete(link.unconfirmed.localIndex);
-    link.unconfirmed = this.#session(now, link, this.#freeIndex(), remoteIndex, state);
+    link.unconfirmed = this.#session(now, link, localIndex, remoteIndex, state);
     if (!link.current) link.endpoint = from;
-    outbox.bytes.writeUInt32BE(LINK_KIND.response * 0x100_0000 + link.unconfirmed.localIndex, offset);
+  }
+
+  #second(state: Handshake): Buffer {
+    return state.write(new Uint8Array(0), draw(this.#options.entropy, KEY_BYTES))!;
+  }
+
+  #answer(message: Buffer, localIndex: number, remoteIndex: number, from: Endpoint, outbox: PacketRing): void {
+    const offset = outbox.reserve();
+    if (offset < 0) return this.#options.drops.add('outbox_full');
+    outbox.bytes.writeUInt32BE(LINK_KIND.response * 0x100_0000 + localIndex, offset);
     outbox.bytes.writeUInt32BE(remoteIndex, offset + 4);
     message.copy(outbox.bytes, offset + LINK_HEADER_BYTES);
     outbox.push(from, LINK_HEADER_BYTES + message.length);

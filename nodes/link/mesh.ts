@@ -1,11 +1,18 @@
 import type { ConsensusNode, MeshRate, View } from '../config/consensus.ts';
 import type { ZoneDemand } from '../config/descriptor.ts';
 import type { DropCounters } from '../core/drop.ts';
-import type { Entropy } from '../core/machine.ts';
+import type { Entropy, Rate } from '../core/machine.ts';
 import { CellQueue } from '../core/queue.ts';
 import type { PacketRing } from '../core/ring.ts';
 import { MILLISECOND_US, type Micros } from '../core/units.ts';
-import { MESH_COMMAND, MESH_HEADER_BYTES, MESSAGE_KIND, QUEUE_TICKS_MAX } from '../wire/constants.ts';
+import {
+  LINK_OVERHEAD_BYTES,
+  MESH_COMMAND,
+  MESH_HEADER_BYTES,
+  MESSAGE_KIND,
+  QUEUE_TICKS_MAX,
+  TICKS_PER_SECOND,
+} from '../wire/constants.ts';
 import { Demand, published } from './demand.ts';
 import type { Link, Links } from './links.ts';
 
@@ -151,6 +158,13 @@ export class Mesh<P> {
     return peer ? this.#zones.get(peer.node.zone)!.cellsPerTick : 0;
   }
 
+  rate(): Rate {
+    let datagrams = 0;
+    for (const { node, link } of this.#peers.values())
+      if (link && this.#links.isUp(link)) datagrams += this.#zones.get(node.zone)!.cellsPerTick;
+    return { datagrams, bytes: datagrams * (this.#cellBytes + LINK_OVERHEAD_BYTES) };
+  }
+
   /** The demand of the epoch before towards each zone, with noise; undefined if it has been taken. */
   takeDemand(): readonly ZoneDemand[] | undefined {
     const report = this.#report;
@@ -258,6 +272,15 @@ export class Mesh<P> {
     for (let i = 0; i < count; i += 1) this.#waiting.add(bytes.readUInt32BE(((head + i) % capacity) * cellBytes + 4));
     return this.#waiting.size;
   }
+}
+
+/** Cells per second on every mesh link to a node of each zone, by name; all of it stands in the consensus. */
+export function meshRatesAt(now: Micros, { own, peers }: View): Map<string, number> {
+  const cellsPerSecond = (zone: string) => {
+    const rates = own.meshRates.filter((rate) => rate.zone === zone).sort((a, b) => a.from - b.from);
+    return rateAt(now, rates, own.params.meshCellsPerTick) * TICKS_PER_SECOND;
+  };
+  return new Map([own, ...peers].map(({ zone }) => [zone, cellsPerSecond(zone)]));
 }
 
 /** The newest rate that has begun, or the floor; a function of the clock, so that it does not matter when it was heard of. */

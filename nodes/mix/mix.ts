@@ -1,14 +1,15 @@
 import { lists, type ScheduledKey, type View } from '../config/consensus.ts';
 import type { ZoneDemand } from '../config/descriptor.ts';
+import { type RoundsReport, receiptPeriodMs } from '../config/receipt.ts';
+import { UNSERVICEABLE } from '../config/verdict.ts';
 import type { DropCounters } from '../core/drop.ts';
-import { draw, drawFraction, type Entropy, type Machine } from '../core/machine.ts';
+import { draw, drawFraction, type Entropy, type Machine, type Rate } from '../core/machine.ts';
 import type { PacketRing } from '../core/ring.ts';
-import { type Micros, SECOND_US } from '../core/units.ts';
+import { MILLISECOND_US, type Micros, SECOND_US } from '../core/units.ts';
 import { AEAD_TAG_BYTES } from '../crypto/aead.ts';
 import { GENERATION_BITS } from '../crypto/generations.ts';
 import { type Identity, KEY_BYTES, type NodeKeys } from '../crypto/keys.ts';
 import { type Handshake, respond } from '../crypto/noise.ts';
-import { ReplayWindow } from '../crypto/replay.ts';
 import { type Link, Links } from '../link/links.ts';
 import { initiates, Mesh, type MeshPeer, meshNodes } from '../link/mesh.ts';
 import { OwnKeys } from '../link/own-keys.ts';
@@ -27,6 +28,8 @@ import {
   type Geometry,
   HEARD_MISSED_SHIFT,
   HEARD_WINDOW,
+  LEFT_CHANNEL_US,
+  LINK_OVERHEAD_BYTES,
   MANIFEST_PRESENT,
   MANIFEST_SEQUENCE_MASK,
   MESH_COMMAND,
@@ -51,7 +54,10 @@ import {
 import { Allocation, type Line, type Party } from './allocation.ts';
 import { Auditor, type BadRound, type Guilt, Jury, type Verdict } from './audit.ts';
 import { Attachment, Channel, CLIENT_SILENCE_US } from './channel.ts';
-import { type Circuit, Session } from './session.ts';
+import { Circuits } from './circuits.ts';
+import { Rounds } from './rounds.ts';
+import { Session } from './session.ts';
+import { type Carried, Service } from './watch.ts';
 
 /**
  * An entry mix: takes its channels' rounds from the superpeers, cancels the clients' keystreams, passes the speaker's
@@ -66,15 +72,6 @@ const ATTACH_PENDING_US = 5 * SECOND_US;
 const ATTACH_PENDING_MAX = 256;
 /** Each costs two handshakes of 0.3 ms in all: this many leave most of a tick to those who are already in. */
 const ATTACH_PER_TICK_MAX = 16;
-/** Circuits that are over and whose rendezvous has not said so; and how long it is given to. */
-const ENDED_MAX = 16_384;
-const ENDED_AGAIN_US = SECOND_US;
-/**
- * A half-circuit that is spare, most of all because its rendezvous drains, stands for so long beside the other one of its
- * attachment, whether a call is on it or not: the news takes 8 s to the farthest end of a call (5 s between directories,
- * 3 s to their nodes), and the call a few round trips to find its new way.
- */
-const CIRCUIT_OVERLAP_US = 12 * SECOND_US;
 /** A round's sequence numbers come as 7 bits: what is further off than this is not the number of this client. */
 const SEQUENCE_SPAN = MANIFEST_SEQUENCE_MASK + 1;
 
@@ -106,17 +103,23 @@ interface ChannelEntry {
   readonly superpeer: string;
   /** Ours to begin with; else we stand by for another mix, and send only while clients have come to us. */
   primary: boolean;
+  /** Since when it has been other mixes': its clients are leaving. */
+  leftAt: Micros | undefined;
   link: Link<MixPeer> | undefined;
   readonly auditor: Auditor<Attachment>;
   readonly jury: Jury;
+  readonly service: Service;
 }
 
-/** A superpeer that is not to be trusted, for the directory to know. */
+/** What it is guilty of; or nothing but that it carries too little (watch.ts). */
+export type ExpelReason = Guilt | typeof UNSERVICEABLE;
+
+/** A superpeer that is not to be used any more, for the directory to know. */
 export interface MixEvent {
   readonly kind: 'expelled';
   /** Its id in the consensus. */
   readonly superpeer: string;
-  readonly reason: Guilt;
+  readonly reason: ExpelReason;
 }
 
 interface PendingAttach {
@@ -152,6 +155,7 @@ export class Mix implements Machine {
   readonly #links: Links<MixPeer>;
   readonly #mesh: Mesh<MixPeer>;
   readonly #allocation: Allocation;
+  readonly #rounds: Rounds;
   #directMax: number;
   /** By tag: who may open a link to us. BOUNDED: by the consensus. */
   #peers = new Map<string, { readonly peer: MixPeer; readonly keys: readonly ScheduledKey[] }>();
@@ -165,13 +169,9 @@ export class Mix implements Machine {
   readonly #sessions = new Map<string, Session>();
   /** BOUNDED: as #sessions. */
   readonly #parties = new Map<Party, Session>();
-  /** By rendezvous tag and circuit. BOUNDED: CIRCUITS_MAX per session. */
-  readonly #circuits = new Map<string, { session: Session; number: number }>();
+  readonly #circuits = new Circuits();
   /** By line: where a party's line leads. BOUNDED: one per channel. */
   readonly #lines = new Map<Line, Channel>();
-  /** By rendezvous tag and circuit: what is over, until the rendezvous knows it. BOUNDED: ENDED_MAX, the oldest is forgotten. */
-  readonly #ended = new Map<string, { readonly tag: string; readonly id: number; readonly toldAt: Micros }>();
-  #rendezvousBoots = new Map<string, number>();
   /** By tag: since when a node of the mesh drains. BOUNDED: by the consensus. */
   #drainsSince = new Map<string, Micros>();
   /** Superpeers that this mix has expelled. BOUNDED: by the consensus. */
@@ -208,6 +208,7 @@ export class Mix implements Machine {
       random: () => drawFraction(options.entropy),
       changed: (party) => this.#changed(party),
     });
+    this.#rounds = new Rounds(options.now / MILLISECOND_US, receiptPeriodMs(params));
     const memory = new ArrayBuffer(this.#geometry.mix);
     this.#coded = Buffer.from(memory);
     this.#codedWords = new Uint32Array(memory);
@@ -231,12 +232,16 @@ export class Mix implements Machine {
     }
     this.#mesh.update(now, view, (node) => ({ kind: 'mesh', tag: node.tag }));
     this.#directMax = view.own.params.directClients;
+    this.#rounds.configure(now / MILLISECOND_US, receiptPeriodMs(view.own.params));
     const superpeers = new Map(mine.map(({ id, superpeer }) => [id, superpeer.id]));
+    const carriers = new Map(view.own.channels.map(({ id, superpeer }) => [id, superpeer.id]));
     for (const [id, entry] of this.#channels) {
-      // A channel that another superpeer carries now is another channel: its clients attach anew.
       if (superpeers.get(id) === entry.superpeer) continue;
-      this.#close(now, entry.channel);
-      this.#channels.delete(id);
+      // A channel that another superpeer carries now is another channel: its clients attach anew.
+      if (carriers.get(id) !== entry.superpeer) this.#forget(now, id, entry);
+      entry.primary = false;
+      entry.leftAt ??= now;
+      entry.channel.line.leaving = true;
     }
     // Who is listed again after it was left out has been let in by the operator.
     const carrying = new Set(superpeers.values());
@@ -247,18 +252,21 @@ export class Mix implements Machine {
         channel: this.#open(now, id, this.#clientsPerChannel),
         superpeer: superpeer.id,
         primary,
+        leftAt: undefined,
         link: undefined,
         auditor: new Auditor<Attachment>(this.#geometry),
         jury: new Jury(),
+        service: new Service(),
       };
       if (this.#expelled.has(superpeer.id)) this.#abandon(entry);
       this.#channels.set(id, entry);
       entry.primary = primary;
+      entry.leftAt = undefined;
       entry.channel.line.leaving = superpeer.draining;
     }
     const draining = mesh.filter((node) => node.draining);
     this.#drainsSince = new Map(draining.map(({ tag }) => [tag, this.#drainsSince.get(tag) ?? now]));
-    this.#loseRestarted(new Map(mesh.map((node) => [node.tag, node.boot])));
+    this.#circuits.follow(new Map(mesh.map((node) => [node.tag, node.boot])), this.#sessions.values());
   }
 
   /** What its files hold now. */
@@ -269,6 +277,11 @@ export class Mix implements Machine {
   /** What the mesh carried in the epoch that has ended: once after its end, else undefined. */
   takeDemand(): readonly ZoneDemand[] | undefined {
     return this.#mesh.takeDemand();
+  }
+
+  /** What superpeers have carried, for their receipts. */
+  rounds(): readonly RoundsReport[] {
+    return this.#rounds.report();
   }
 
   /** The next thing that the control side has to know, oldest first. */
@@ -294,6 +307,15 @@ export class Mix implements Machine {
       if (link && this.#links.isUp(link)) up += 1;
     }
     return { up, all };
+  }
+
+  /** The mesh's cells, and a frame for each channel and each client without a superpeer. */
+  rate(): Rate {
+    const { datagrams, bytes } = this.#mesh.rate();
+    let frames = this.#direct.size;
+    for (const { channel, link, primary } of this.#channels.values())
+      if (link && this.#links.isUp(link) && (primary || !channel.isEmpty)) frames += 1;
+    return { datagrams: datagrams + frames, bytes: bytes + frames * (this.#geometry.down + LINK_OVERHEAD_BYTES) };
   }
 
   /** Places taken on all channels. */
@@ -328,7 +350,9 @@ export class Mix implements Machine {
     this.#watch(now);
     this.#allocation.tick(now);
     this.#mesh.tick(now, outbox);
-    for (const { channel, link, primary } of this.#channels.values()) {
+    this.#rounds.tick(now / MILLISECOND_US);
+    for (const { channel, link, primary, superpeer } of this.#channels.values()) {
+      if (primary) this.#rounds.expect(channel.id, superpeer);
       if (link && (primary || !channel.isEmpty)) this.#sendDown(now, channel, link, outbox);
     }
     for (const [link, channel] of this.#direct) this.#sendDown(now, channel, link, outbox);
@@ -346,6 +370,11 @@ export class Mix implements Machine {
     const channel = new Channel(now, id, line, down, slots, this.#geometry.mixPlain);
     this.#lines.set(line, channel);
     return channel;
+  }
+
+  #forget(now: Micros, id: number, entry: ChannelEntry): void {
+    this.#close(now, entry.channel);
+    this.#channels.delete(id);
   }
 
   #close(now: Micros, channel: Channel): void {
@@ -450,7 +479,7 @@ export class Mix implements Machine {
       case MESH_COMMAND.cell:
         return this.#cellDown(now, tag, circuit, body);
       case MESH_COMMAND.destroy:
-        return this.#lost(tag, circuit);
+        return this.#circuits.lost(tag, circuit);
       default:
         return drops.add('unknown_kind');
     }
@@ -462,7 +491,7 @@ export class Mix implements Machine {
     const pending = this.#pending.get(key);
     if (!pending) {
       // Too late: nobody waits for it any more.
-      if (!this.#circuits.has(key)) this.#endCircuit(tag, id);
+      if (!this.#circuits.at(tag, id)) this.#circuits.end(tag, id);
       return drops.add('unknown_circuit');
     }
     this.#pending.delete(key);
@@ -479,7 +508,7 @@ export class Mix implements Machine {
     const offset = slot < 0 ? -1 : this.#links.reserve(link, outbox);
     if (offset < 0) {
       drops.add('table_full');
-      this.#endCircuit(tag, id);
+      this.#circuits.end(tag, id);
       if (session.isEmpty) this.#end(now, session);
       return;
     }
@@ -493,7 +522,7 @@ export class Mix implements Machine {
     channel.attachments[slot] = attachment;
     session.attachments[number] = attachment;
     session.party.places[number] = { line: channel.line, heardAt: now, hears: true };
-    this.#replaceCircuit(now, session, number, tag, id);
+    this.#circuits.take(now, session, number, tag, id);
     session.announce();
   }
 
@@ -505,11 +534,11 @@ export class Mix implements Machine {
     const attachment = session?.attachments.find((candidate) => candidate?.channel === channel);
     const offset = attachment ? this.#links.reserve(link, outbox) : -1;
     if (!session || !attachment || offset < 0) {
-      this.#endCircuit(rendezvousTag, circuit);
+      this.#circuits.end(rendezvousTag, circuit);
       return this.#options.drops.add('not_attached');
     }
     this.#sendAttached(pending, attachment, answer, offset, outbox);
-    this.#replaceCircuit(now, session, number, rendezvousTag, circuit);
+    this.#circuits.take(now, session, number, rendezvousTag, circuit);
     session.announce();
   }
 
@@ -543,40 +572,6 @@ export class Mix implements Machine {
     return channel;
   }
 
-  #replaceCircuit(now: Micros, session: Session, number: number, rendezvousTag: string, id: number): void {
-    const { circuits } = session;
-    const before = circuits[number];
-    if (before) this.#destroy(before);
-    const spoken = new ReplayWindow();
-    circuits[number] = { rendezvousTag, id, spoken, stands: true, madeAt: now };
-    this.#circuits.set(`${rendezvousTag}/${id}`, { session, number });
-  }
-
-  /** Ends half-circuits that are spare, when whatever is on them has had the time to go. */
-  #endSpare(now: Micros, session: Session): void {
-    for (const [number, circuit] of session.circuits.entries()) {
-      const other = session.circuits[(number + ATTACHMENTS_MAX) % CIRCUITS_MAX];
-      if (!circuit?.stands || !other?.stands || now - this.#spareSince(circuit, other) <= CIRCUIT_OVERLAP_US) continue;
-      this.#destroy(circuit);
-      session.circuits[number] = undefined;
-      session.announce();
-    }
-  }
-
-  /** From when on there is a newer one to the same rendezvous, or one that stays while this one's drains; Infinity if not. */
-  #spareSince(circuit: Circuit, other: Circuit): Micros {
-    if (circuit.rendezvousTag === other.rendezvousTag) return other.madeAt > circuit.madeAt ? other.madeAt : Infinity;
-    if (this.#drainsSince.has(other.rendezvousTag)) return Infinity;
-    const drainsSince = this.#drainsSince.get(circuit.rendezvousTag) ?? Infinity;
-    return Math.max(drainsSince, other.madeAt, circuit.madeAt);
-  }
-
-  #destroy({ rendezvousTag, id, stands }: { rendezvousTag: string; id: number; stands: boolean }): void {
-    if (!stands) return;
-    this.#circuits.delete(`${rendezvousTag}/${id}`);
-    this.#endCircuit(rendezvousTag, id);
-  }
-
   // Up
 
   #round(now: Micros, link: Link<MixPeer>, peer: SuperpeerPeer, message: Buffer, outbox: PacketRing): void {
@@ -600,6 +595,7 @@ export class Mix implements Machine {
     const named = this.#cancel(channel, manifest);
     const outcome = named ? this.#decode(now, channel) : 'bad';
     channel.rounds += 1;
+    this.#rounds.came(channel.id, peer.id, outcome === 'bad');
     this.#believe(now, channel, outcome);
     if (outcome !== 'bad') return;
     this.#tellDeserted(entry, (slot) => manifest[slot] !== 0, outbox);
@@ -668,8 +664,23 @@ export class Mix implements Machine {
   #changed(party: Party): void {
     const session = this.#parties.get(party);
     session?.announce();
+    this.#redirect(party);
     if (party.hold.kind !== 'none') return;
     for (const [number, place] of party.places.entries()) if (place) place.hears = !session?.attachments[number]?.poor;
+  }
+
+  /** What waits to go down to a party goes the way of what will follow: where it moves away from nothing may arrive. */
+  #redirect(party: Party): void {
+    const to = this.#downOf(party);
+    for (const place of party.places) {
+      const from =
+        place && place.line.use.kind !== 'free' && place.line.use.by === party && this.#lines.get(place.line);
+      if (to && from && from !== to) from.queue.drainInto(to.queue);
+    }
+  }
+
+  #downOf({ downLine }: Party): Channel | undefined {
+    return downLine && this.#lines.get(downLine);
   }
 
   #speech(now: Micros, channel: Channel, speaker: Attachment): void {
@@ -816,11 +827,15 @@ export class Mix implements Machine {
     if (jury.mark(now, id, attached)) this.#expel(superpeer, 'marks');
   }
 
-  #expel(superpeer: string, reason: Guilt): void {
+  #expel(superpeer: string, reason: ExpelReason): void {
     if (this.#expelled.has(superpeer)) return;
     this.#expelled.add(superpeer);
     this.#events.push({ kind: 'expelled', superpeer, reason });
-    this.#audits.guilty += 1;
+    // Who loses too much is paid for what it has carried.
+    if (reason !== UNSERVICEABLE) {
+      this.#audits.guilty += 1;
+      this.#rounds.expel(superpeer);
+    }
     for (const entry of this.#channels.values()) if (entry.superpeer === superpeer) this.#abandon(entry);
   }
 
@@ -858,15 +873,18 @@ export class Mix implements Machine {
       const { channel } = entry;
       const taken = channel.attachments.filter((attachment) => attachment !== undefined);
       const mostWell = taken.filter((attachment) => well.has(attachment)).length * 2 > taken.length;
+      const carried: Carried[] = [];
       for (const attachment of taken) {
         const { session, presence } = attachment;
         const otherWell = session.attachments.some((other) => other !== attachment && other && well.has(other));
         attachment.poor = otherWell && presence.isPoor;
         const place = session.place(attachment);
         if (place && session.party.hold.kind !== 'holding') place.hears = !attachment.poor;
+        if (otherWell && presence.carried) carried.push(presence.carried);
         if (presence.close(channel.rounds, otherWell, mostWell)) this.#mark(now, entry, session);
       }
       channel.rounds = 0;
+      if (!channel.isAbandoned && entry.service.close(carried)) this.#expel(entry.superpeer, UNSERVICEABLE);
     }
   }
 
@@ -900,7 +918,7 @@ export class Mix implements Machine {
 
   #cellDown(now: Micros, tag: string, id: number, body: Buffer): void {
     const { drops } = this.#options;
-    const known = this.#circuits.get(`${tag}/${id}`);
+    const known = this.#circuits.at(tag, id);
     if (!known) return drops.add('unknown_circuit');
     const { session, number } = known;
     const line = this.#roomFor(session) ? this.#allocation.reserve(now, session.party) : undefined;
@@ -951,11 +969,16 @@ export class Mix implements Machine {
     for (const [key, pending] of this.#pending) {
       if (now - pending.since <= ATTACH_PENDING_US) continue;
       this.#pending.delete(key);
-      this.#endCircuit(pending.rendezvousTag, pending.circuit);
+      this.#circuits.end(pending.rendezvousTag, pending.circuit);
     }
-    this.#tellEnded(now);
+    const over = this.#circuits.tell(now, (tag) => this.#mesh.cellsPerTick(tag) > 0);
+    if (over) this.#mesh.queue(over.tag, MESH_COMMAND.destroy, over.id, Buffer.alloc(0));
+    for (const [id, entry] of this.#channels) {
+      const { leftAt, channel } = entry;
+      if (leftAt !== undefined && (channel.isEmpty || now - leftAt > LEFT_CHANNEL_US)) this.#forget(now, id, entry);
+    }
     for (const session of this.#sessions.values()) {
-      this.#endSpare(now, session);
+      this.#circuits.endSpare(now, session, this.#drainsSince);
       for (const attachment of session.attachments) {
         if (attachment && now - attachment.heardAt > CLIENT_SILENCE_US) this.#detach(now, attachment);
       }
@@ -970,53 +993,19 @@ export class Mix implements Machine {
     this.#close(now, channel);
   }
 
-  /** Circuits that their rendezvous has lost: the client is told, and makes others. */
-  #loseRestarted(boots: Map<string, number>): void {
-    const restarted = (tag: string) => boots.get(tag) !== this.#rendezvousBoots.get(tag);
-    for (const session of this.#sessions.values()) {
-      for (const circuit of session.circuits) {
-        if (!circuit?.stands || !restarted(circuit.rendezvousTag)) continue;
-        this.#lost(circuit.rendezvousTag, circuit.id);
-        // The new process may have been faster than the news of it, and have made it.
-        this.#endCircuit(circuit.rendezvousTag, circuit.id);
-      }
-    }
-    this.#rendezvousBoots = boots;
-  }
-
-  #lost(tag: string, id: number): void {
-    this.#ended.delete(`${tag}/${id}`);
-    const known = this.#circuits.get(`${tag}/${id}`);
-    if (!known) return;
-    this.#circuits.delete(`${tag}/${id}`);
-    known.session.circuits[known.number]!.stands = false;
-    known.session.announce();
-  }
-
-  /** It is over here; its rendezvous is told until it answers. */
-  #endCircuit(tag: string, id: number): void {
-    if (this.#ended.size === ENDED_MAX) this.#ended.delete(this.#ended.keys().next().value!);
-    this.#ended.set(`${tag}/${id}`, { tag, id, toldAt: 0 });
-  }
-
-  /** One in a tick, so that many that end at once do not take each other's place in the queue. */
-  #tellEnded(now: Micros): void {
-    const [first] = this.#ended;
-    if (!first || now - first[1].toldAt < ENDED_AGAIN_US) return;
-    const [key, { tag, id }] = first;
-    this.#ended.delete(key);
-    if (this.#mesh.cellsPerTick(tag) === 0) return;
-    this.#ended.set(key, { tag, id, toldAt: now });
-    this.#mesh.queue(tag, MESH_COMMAND.destroy, id, Buffer.alloc(0));
-  }
-
   #detach(now: Micros, attachment: Attachment): void {
     this.#leave(now, attachment);
     if (attachment.session.isEmpty) this.#end(now, attachment.session);
   }
 
-  #leave(now: Micros, { session, number, channel, slot }: Attachment): void {
+  #leave(now: Micros, attachment: Attachment): void {
+    const { session, number, channel, slot } = attachment;
+    const isSpeaker = channel.speaker() === attachment;
     this.#allocation.leave(now, session.party, number);
+    const to = isSpeaker ? this.#downOf(session.party) : undefined;
+    if (to) channel.queue.drainInto(to.queue);
+    // Whoever has the channel next is not to get what was for this one.
+    else if (isSpeaker) channel.queue.clear();
     session.attachments[number] = undefined;
     channel.attachments[slot] = undefined;
     channel.emptySince[slot] = now;
@@ -1025,7 +1014,7 @@ export class Mix implements Machine {
   #end(now: Micros, session: Session): void {
     this.#allocation.release(now, session.party);
     this.#allocation.want(now, session.party, false);
-    for (const circuit of session.circuits) if (circuit) this.#destroy(circuit);
+    this.#circuits.release(session);
     this.#sessions.delete(session.id);
     this.#parties.delete(session.party);
   }

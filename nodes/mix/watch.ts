@@ -11,6 +11,19 @@ import { CONTROL_WINDOW_BITS, HEARD_WINDOW } from '../wire/constants.ts';
  * superpeer that names what it has not got is found by the audit.
  */
 
+/**
+ * What a superpeer must carry of each client's packets, each way: three quarters. A line that loses a fifth is above it,
+ * a superpeer that drops three in ten below.
+ */
+const SERVICE_TICKS = 0.75 * HEARD_WINDOW;
+/**
+ * What it may owe: as much as it has to carry in a minute. Chance makes nothing like that of a line that is good enough,
+ * and an outage is over for the mix after ten seconds, when who is not heard is not attached any more.
+ */
+const SERVICE_OWED_MAX = 60 * SERVICE_TICKS;
+/** As many as it takes to give enough marks (audit.ts). */
+const JUDGES_MIN = 3;
+
 /** Of the HEARD_WINDOW ticks of a window. Between poor and well lies more than chance makes of one and the same loss. */
 const WELL_TICKS = 42;
 const POOR_TICKS = 38;
@@ -36,6 +49,7 @@ export class Presence {
   #addressed = Number.NaN;
   #addressedBefore = 0;
   #badWindows = 0;
+  #wasNamed = false;
 
   /** A control cell goes to it with this d. */
   addressed(down: number): void {
@@ -66,6 +80,11 @@ export class Presence {
     return this.named < POOR_TICKS || this.heard < POOR_TICKS || this.deaf;
   }
 
+  /** Packets of this window that came over its superpeer, once it was heard in one before: that one may have begun late. */
+  get carried(): Carried | undefined {
+    return this.#wasNamed ? { up: this.named, down: this.heard } : undefined;
+  }
+
   get #isBad(): boolean {
     return this.named < BAD_TICKS || this.signals === 0 || this.heard < BAD_TICKS || this.deaf;
   }
@@ -77,10 +96,55 @@ export class Presence {
   close(rounds: number, otherWell: boolean, mostWell: boolean): boolean {
     const counts = rounds >= WELL_TICKS && otherWell && (this.named > 0 || mostWell);
     this.#badWindows = counts && this.#isBad ? this.#badWindows + 1 : 0;
+    this.#wasNamed ||= this.named > 0;
     this.named = 0;
     this.signals = 0;
     if (this.#badWindows < BAD_WINDOWS) return false;
     this.#badWindows = 0;
     return true;
   }
+}
+
+/** Packets of one client's window. */
+export interface Carried {
+  readonly up: number;
+  /** By the client's word. */
+  readonly down: number;
+}
+
+/**
+ * Whether a channel's superpeer is of any use: it owes what it has carried too little of SERVICE_TICKS in each window,
+ * and pays with what it has carried beyond. Up and down are accounts of their own.
+ *
+ * A superpeer that drops packets and one with a bad line look the same, so this is no guilt: one that owes too much is
+ * unserviceable, and leaves the roster. Properties: a superpeer whose lines lose no more than a fifth each way, or that
+ * is cut off and then serves again, is never found unserviceable as long as not more than half of those who judge it lie;
+ * one that loses three tenths of what most of its clients send or get is, after a quarter of an hour.
+ */
+export class Service {
+  #up = 0;
+  #down = 0;
+
+  /**
+   * A window is over. `carried` is of the clients that do well over another superpeer, whose own lines are good; more than
+   * half of them must have fared badly for it to count as bad. True if too much is owed.
+   */
+  close(carried: readonly Carried[]): boolean {
+    if (carried.length < JUDGES_MIN) return false;
+    this.#up = owed(
+      this.#up,
+      carried.map(({ up }) => up),
+    );
+    this.#down = owed(
+      this.#down,
+      carried.map(({ down }) => down),
+    );
+    return Math.max(this.#up, this.#down) > SERVICE_OWED_MAX;
+  }
+}
+
+/** The upper median is what counts: half of the judges can say what they like. */
+function owed(before: number, carried: readonly number[]): number {
+  const median = carried.toSorted((a, b) => a - b)[carried.length >> 1]!;
+  return Math.max(0, before + SERVICE_TICKS - median);
 }

@@ -5,6 +5,7 @@ await servePlane<Rendezvous>({
   create: (options) => new Rendezvous(options),
   update: (rendezvous, now, view) => rendezvous.update(now, view),
   rekey: (rendezvous, keys) => rendezvous.rekey(keys),
+  rate: (rendezvous) => rendezvous.rate(),
   gauges: (rendezvous, stats) => {
     const mesh = rendezvous.meshLinks();
     stats.set('links_up', mesh.up);

@@ -2,7 +2,7 @@ import { type Consensus, lists, type ScheduledKey, type View } from '../config/c
 import { cookieOf, rendezvousOf } from '../config/contact.ts';
 import type { ZoneDemand } from '../config/descriptor.ts';
 import type { DropCounters } from '../core/drop.ts';
-import { draw, type Entropy, type Machine } from '../core/machine.ts';
+import { draw, type Entropy, type Machine, type Rate } from '../core/machine.ts';
 import type { PacketRing } from '../core/ring.ts';
 import { type Micros, SECOND_US } from '../core/units.ts';
 import { Aead } from '../crypto/aead.ts';
@@ -53,6 +53,8 @@ const RING_PAUSE_US = SECOND_US / 6;
 const RING_TURN_US = SECOND_US / 2;
 /** A rendezvous that a call is to go to is asked so often until the callee answers there. */
 const JOIN_AGAIN_US = SECOND_US / 5;
+/** What is under way on the leg before has come by then: what comes later means that the call goes on there. */
+const FORMER_US = SECOND_US / 2;
 /** A client that has spoken in a call this recently is busy. */
 const BUSY_US = SECOND_US;
 
@@ -93,6 +95,8 @@ interface Call {
   peer: { readonly kind: 'nobody' } | ({ readonly kind: 'leg' } & Leg) | { readonly kind: 'here'; readonly call: Call };
   /** The leg before, on which cells may still come: they are taken. */
   former: Leg | undefined;
+  /** When the present leg was asked for over SETUP or JOIN, or a cell last came by it. */
+  legHeardAt: Micros;
   /** To another rendezvous of the callee, whose present one drains. It is the leg as soon as the callee is heard on it. */
   next: Leg | undefined;
   /** When the callee was last asked for over `next`. */
@@ -189,6 +193,10 @@ export class Rendezvous implements Machine {
 
   meshLinks(): { up: number; all: number } {
     return this.#mesh.linksUp();
+  }
+
+  rate(): Rate {
+    return this.#mesh.rate();
   }
 
   /** Standing half-circuits, for the capacity metric: constant while clients stay attached, so it tells nothing of calls. */
@@ -346,6 +354,7 @@ export class Rendezvous implements Machine {
       if (call) this.#rejoin(call, peer);
       else call = this.#begin(now, registration, number, firstMessage, peer, cookie);
       if (!call) return drops.add('table_full');
+      call.legHeardAt = now;
     }
     this.#heard(now, call);
     if (call.peer.kind === 'leg')
@@ -401,6 +410,7 @@ export class Rendezvous implements Machine {
       else call = this.#ringing(now, registration, firstMessage, peer);
       if (!call) return drops.add('table_full');
     }
+    call.legHeardAt = now;
     this.#heard(now, call);
     this.#ring(now, call);
   }
@@ -425,8 +435,17 @@ export class Rendezvous implements Machine {
     const call = this.#legs.get(`${tag}/${id}`);
     if (!call) return this.#options.drops.add('unknown_circuit');
     this.#heard(now, call);
-    if (call.next && isSame(call.next, { tag, id })) this.#rejoin(call, { kind: 'leg', tag, id });
+    const leg: Leg = { tag, id };
+    if (call.next && isSame(call.next, leg)) this.#rejoin(call, { kind: 'leg', tag, id });
+    else if (call.former && isSame(call.former, leg)) this.#goBack(now, call, call.former);
+    if (call.peer.kind === 'leg' && isSame(call.peer, leg)) call.legHeardAt = now;
     this.#deliver(call, body.subarray(0, this.#geometry.relayPlain));
+  }
+
+  /** The callee was not to be had where the caller looked for him, and is back where he was: nothing comes by the new leg. */
+  #goBack(now: Micros, call: Call, former: Leg): void {
+    const isBack = call.peer.kind === 'leg' && now - call.legHeardAt > FORMER_US;
+    if (isBack && this.#roomTo(former.tag, call)) this.#rejoin(call, { kind: 'leg', ...former });
   }
 
   /**
@@ -518,6 +537,7 @@ export class Rendezvous implements Machine {
       firstMessage: message,
       peer: NOBODY,
       former: undefined,
+      legHeardAt: now,
       next: undefined,
       joinedAt: 0,
       calleeCookie: calleeCookie && Buffer.from(calleeCookie),

@@ -5,6 +5,7 @@ await servePlane<Superpeer>({
   create: (options) => new Superpeer(options),
   update: (superpeer, now, view) => superpeer.update(now, view),
   rekey: (superpeer, keys) => superpeer.rekey(keys),
+  rate: (superpeer) => superpeer.rate(),
   gauges: (superpeer, stats) => {
     const mixes = superpeer.mixesUp();
     stats.set('links_up', mixes.up);

@@ -1,6 +1,6 @@
 import type { ConsensusNode, View } from '../config/consensus.ts';
 import type { DropCounters } from '../core/drop.ts';
-import { draw, type Entropy, type Machine } from '../core/machine.ts';
+import { draw, type Entropy, type Machine, type Rate } from '../core/machine.ts';
 import { CellQueue } from '../core/queue.ts';
 import { type PacketRing, xorWords } from '../core/ring.ts';
 import type { Micros } from '../core/units.ts';
@@ -17,6 +17,8 @@ import {
   DETACHED_BYTES,
   GEOMETRY,
   type Geometry,
+  LEFT_CHANNEL_US,
+  LINK_OVERHEAD_BYTES,
   MANIFEST_PRESENT,
   MANIFEST_SEQUENCE_MASK,
   MESSAGE_KIND,
@@ -66,6 +68,8 @@ interface SuperpeerChannel {
   readonly id: number;
   readonly mixTag: string;
   primary: boolean;
+  /** Since when it has been other mixes': it goes on while there are clients, for a while. */
+  leftAt: Micros | undefined;
   /** BOUNDED: clientsPerChannel. */
   readonly slots: Slot[];
   /** From a random start: after a restart no round has the number of one before. */
@@ -101,9 +105,9 @@ export class Superpeer implements Machine {
   readonly #own: OwnKeys;
   /** To clients, who open them and show no key, and to mixes, to which we open them. */
   readonly #links: Links<Peer>;
-  /** By tag. BOUNDED: two per channel of the consensus. */
+  /** By tag. BOUNDED: two per channel of the consensus, and its mixes. */
   readonly #mixes = new Map<string, { node: ConsensusNode; link: Link<Peer> | undefined }>();
-  /** By mix and channel. BOUNDED: two per channel of the consensus. */
+  /** By mix and channel. BOUNDED: two per channel of the consensus, and for a while each mix that it was taken from. */
   readonly #channels = new Map<string, SuperpeerChannel>();
   /** By channel id: its mix and its standby mix. */
   #mixesOf = new Map<number, { primary: string; standby: string | undefined }>();
@@ -139,6 +143,20 @@ export class Superpeer implements Machine {
     const mixes = new Map(
       mine.flatMap(({ mix, standby }) => (standby ? [mix, standby] : [mix])).map((mix) => [mix.tag, mix]),
     );
+    const wanted = new Map<string, { id: number; tag: string; primary: boolean }>();
+    for (const { id, mix, standby } of mine) {
+      wanted.set(`${mix.tag}/${id}`, { id, tag: mix.tag, primary: true });
+      if (standby) wanted.set(`${standby.tag}/${id}`, { id, tag: standby.tag, primary: false });
+    }
+    for (const [key, channel] of this.#channels) {
+      if (wanted.has(key)) continue;
+      const mix = view.own.nodes.find(({ tag }) => tag === channel.mixTag);
+      if (mix && mine.some(({ id }) => id === channel.id)) {
+        mixes.set(mix.tag, mix);
+        channel.primary = false;
+        channel.leftAt ??= now;
+      } else this.#channels.delete(key);
+    }
     for (const [tag, known] of this.#mixes) {
       const mix = mixes.get(tag);
       const { endpoint, boot } = known.node;
@@ -157,16 +175,12 @@ export class Superpeer implements Machine {
       this.#mixes.set(tag, known);
     }
     this.#mixesOf = new Map(mine.map(({ id, mix, standby }) => [id, { primary: mix.tag, standby: standby?.tag }]));
-    const wanted = new Map<string, { id: number; tag: string; primary: boolean }>();
-    for (const { id, mix, standby } of mine) {
-      wanted.set(`${mix.tag}/${id}`, { id, tag: mix.tag, primary: true });
-      if (standby) wanted.set(`${standby.tag}/${id}`, { id, tag: standby.tag, primary: false });
-    }
-    for (const key of this.#channels.keys()) if (!wanted.has(key)) this.#channels.delete(key);
     for (const [key, { id, tag, primary }] of wanted) {
       const known = this.#channels.get(key);
-      if (known) known.primary = primary;
-      else this.#channels.set(key, this.#newChannel(id, tag, primary));
+      if (known) {
+        known.primary = primary;
+        known.leftAt = undefined;
+      } else this.#channels.set(key, this.#newChannel(id, tag, primary));
     }
   }
 
@@ -187,6 +201,21 @@ export class Superpeer implements Machine {
     return taken;
   }
 
+  /** A round for each channel, a frame for each of its clients and for those that its mix has forgotten. */
+  rate(): Rate {
+    let rounds = 0;
+    let frames = this.#abandoned.size;
+    for (const { mixTag, primary, slots } of this.#channels.values()) {
+      const taken = slots.reduce((sum, { link }) => sum + (link ? 1 : 0), 0);
+      const link = this.#mixes.get(mixTag)?.link;
+      frames += taken;
+      if (link && this.#links.isUp(link) && (primary || taken > 0)) rounds += 1;
+    }
+    const roundLength = roundBytes(this.#geometry, this.#clientsPerChannel) + LINK_OVERHEAD_BYTES;
+    const bytes = rounds * roundLength + frames * (this.#geometry.down + LINK_OVERHEAD_BYTES);
+    return { datagrams: rounds + frames, bytes };
+  }
+
   tick(now: Micros, inbox: PacketRing, outbox: PacketRing): void {
     for (let i = 0; i < inbox.count; i += 1) {
       const link = this.#links.receive(now, inbox, i, outbox);
@@ -197,8 +226,13 @@ export class Superpeer implements Machine {
       this.#options.entropy(this.#cover);
       this.#sendFrame(link, id, this.#cover, true, outbox);
     }
-    for (const channel of this.#channels.values()) {
-      if (!channel.primary && !channel.slots.some((slot) => slot.link)) continue;
+    for (const [key, channel] of this.#channels) {
+      const { leftAt, primary } = channel;
+      if (leftAt !== undefined && now - leftAt > LEFT_CHANNEL_US) {
+        this.#channels.delete(key);
+        continue;
+      }
+      if (!primary && !channel.slots.some((slot) => slot.link)) continue;
       this.#sendRound(channel, outbox);
       this.#sendDown(channel, outbox);
       this.#sendAudited(channel, outbox);
@@ -441,6 +475,6 @@ export class Superpeer implements Machine {
     const down = new CellQueue(this.#geometry.down, QUEUE_TICKS_MAX);
     const round = draw(this.#options.entropy, 4).readUInt32BE();
     const history = new History(this.#clientsPerChannel, PACKET_HEADER_BYTES + this.#geometry.mix);
-    return { id, mixTag, primary, slots, round, history, rotation: 0, down, silentTicks: 0 };
+    return { id, mixTag, primary, leftAt: undefined, slots, round, history, rotation: 0, down, silentTicks: 0 };
   }
 }

@@ -177,6 +177,9 @@ assert((UP_HEADER_BYTES + SIGNAL_BYTES) % 4 === 0 && (DOWN_HEADER_BYTES + CONTRO
 
 /** One cell per link and tick: the packet time of G.711 softphones. */
 export const TICK_US = 20_000;
+export const TICKS_PER_SECOND = 1_000_000 / TICK_US;
+/** A channel that is dealt to other mixes goes on for its clients for so long: they leave within 10 s of the news. */
+export const LEFT_CHANNEL_US = 1500 * TICK_US;
 /** Rounds that a superpeer can still show: 1.3 s, so that an AUDIT that is lost twice still finds its round. */
 export const AUDIT_ROUNDS = 64;
 /** Control cells are counted over 2^9 values of d, 10.2 s: in the largest channel each client is addressed five times. */

@@ -23,6 +23,19 @@ export const conditionList = () =>
     .max(16)
     .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['type'] });
 
-export type ZoneConditionType = 'DirectoryReady' | 'KeysReady' | 'PeersResolved' | 'Progressing' | 'Ready';
-export type SuperpeerConditionType = 'Approved' | 'Ready' | 'Registered' | 'Trusted' | 'ZoneFound';
-export type SlotConditionType = 'KeysReady' | 'PodReady' | 'Ready' | 'Registered';
+export type ZoneConditionType =
+  | 'ClustersReachable'
+  | 'DirectoryReady'
+  | 'KeysReady'
+  | 'PeersResolved'
+  | 'Progressing'
+  | 'Ready';
+export type SuperpeerConditionType = 'Approved' | 'Reached' | 'Ready' | 'Registered' | 'Trusted' | 'ZoneFound';
+export type SlotConditionType =
+  | 'Addressed'
+  | 'KeysReady'
+  | 'PodReady'
+  | 'PortsGiven'
+  | 'Reached'
+  | 'Ready'
+  | 'Registered';

@@ -33,6 +33,22 @@ export const regionName = () =>
     .max(17)
     .regex(/^[a-z]([-a-z0-9]{0,15}[a-z0-9])?$/);
 
+/** Of a namespace, and of the names of most things: a DNS label. */
+export const dnsLabel = () =>
+  z
+    .string()
+    .min(1)
+    .max(63)
+    .regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/);
+
+/** Of a Secret: DNS labels with dots between. */
+export const secretName = () =>
+  z
+    .string()
+    .min(1)
+    .max(253)
+    .regex(/^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/);
+
 /** A value that fits a Kubernetes label. */
 export const labelValue = () =>
   z
@@ -100,6 +116,95 @@ export const drainDeadlineSeconds = () =>
     .default(1800)
     .meta({ description: 'A node that drains is ended after this time whatever rides on it.' });
 
+/** Which machines nodes of a zone get, as a Zone says and its slots are told. */
+export const placement = () =>
+  z
+    .object({
+      layers: z.enum(['Separate', 'Together']).default('Separate').meta({
+        description:
+          'Whether a mix, a rendezvous and a superpeer of the zone may be on one machine, whose holder then sees what they hide from each other. Together is for trials.',
+      }),
+      rendezvousSpread: z.enum(['Preferred', 'Required']).default('Preferred').meta({
+        description:
+          'Whether rendezvous of a region must be spread evenly over topology.kubernetes.io/zone. Required needs that label on all of the region’s machines.',
+      }),
+    })
+    .prefault({});
+export type Placement = z.infer<ReturnType<typeof placement>>;
+
+/** How nodes of a zone are reached, as a Zone says and its slots are told. */
+export const network = () =>
+  z
+    .object({
+      mode: z.enum(['Host', 'Pod']).default('Host').meta({
+        description:
+          'Host: nodes are in the network of their machine, without address translation, each at ports of its own. Pod: they have addresses of the pod network, for clusters that give no leave for the other.',
+      }),
+      ports: z
+        .object({
+          first: z.int().min(1024).max(29998).default(21000),
+          count: z.int().min(1).max(4096).default(500),
+        })
+        .prefault({ first: 21000, count: 500 })
+        .meta({
+          description:
+            'Ports of nodes in mode Host. From first on, count ports are for cells; the next count are for metrics. As many nodes fit on the machines of a region.',
+          ...rules({
+            rule: 'self.first + 2 * self.count <= 30000',
+            message: 'first + 2 · count must be at most 30000, where the ports of Services begin',
+          }),
+        }),
+      addresses: z.enum(['Public', 'Private']).default('Public').meta({
+        description:
+          'Where a node in mode Host is reached. Public: where its machine’s annotation herd.network/public-address says, or else at its ExternalIP. Private: or else at its InternalIP, for networks that all parties are in.',
+      }),
+    })
+    .prefault({});
+export type Network = z.infer<ReturnType<typeof network>>;
+
+/**
+ * What each node gets, no less and no more: what its neighbours do then shows in none of its packets. The patterns take
+ * quantities in the form alone in which the API server gives them back.
+ */
+export const nodeResources = () =>
+  z
+    .object({
+      cpu: z
+        .string()
+        .max(6)
+        .regex(/^([1-9][0-9]?|([1-9][0-9]?)?[1-9]00m)$/)
+        .default('1')
+        .meta({ description: 'Processors of a node, such as 1 or 500m: a whole number can be had for itself alone.' }),
+      memory: z
+        .string()
+        .max(5)
+        .regex(/^([1-9][0-9]{2}Mi|[1-9][0-9]?Gi)$/)
+        .default('256Mi')
+        .meta({ description: 'Memory of a node, from 100Mi to 99Gi.' }),
+    })
+    .prefault({});
+export type NodeResources = z.infer<ReturnType<typeof nodeResources>>;
+
+/** What a superpeer earns; an amount that a float could not hold is none that is computed with floats. */
+export const payment = (description: string) =>
+  z
+    .object({
+      amount: z
+        .string()
+        .max(19)
+        .regex(/^[0-9]{1,9}(\.[0-9]{1,9})?$/)
+        .meta({ description: 'A decimal number, such as 0.002.' }),
+      currency: z
+        .string()
+        .max(5)
+        .regex(/^[A-Z]{3,5}$/)
+        .meta({ description: 'As in ISO 4217, such as EUR.' }),
+      per: z.enum(['channel-hour']).default('channel-hour').meta({ description: '180000 rounds.' }),
+    })
+    .optional()
+    .meta({ description });
+export type Payment = NonNullable<z.infer<ReturnType<typeof payment>>>;
+
 export const dateTime = () => z.string().max(32).meta({ format: 'date-time' });
 
 /** What a status tells of keys that change: never of their bytes. */
@@ -125,6 +230,7 @@ export interface ObjectMeta {
   readonly generation: number;
   readonly creationTimestamp: string;
   readonly deletionTimestamp?: string;
+  readonly labels?: Readonly<Record<string, string>>;
   readonly annotations?: Readonly<Record<string, string>>;
   readonly finalizers?: readonly string[];
 }

@@ -13,11 +13,14 @@ import {
   generation,
   immutable,
   keyStates,
+  network,
   nodeKeyLifetimes,
+  nodeResources,
   nodeSelector,
   type ObjectMeta,
   type Parsed,
   parseResource,
+  placement,
   publicKey,
   regionName,
   url,
@@ -32,6 +35,13 @@ export const NodeSlotSpec = z.object({
   role: slotRole().meta({ description: 'What the node does.', ...immutable('role') }),
   region: regionName().meta({ description: 'The region of the zone that the node is in.', ...immutable('region') }),
   nodeSelector: nodeSelector('Labels of the Kubernetes nodes that the pod runs on.'),
+  placement: placement().meta({ description: 'With whom the node may share a machine.' }),
+  resources: nodeResources().meta({ description: 'What the node gets, no less and no more.' }),
+  network: network().meta({ description: 'How the node is reached.' }),
+  port: z.int().min(1024).max(29999).optional().meta({
+    description:
+      'Where the node takes cells in mode Host; its metrics are network.ports.count higher. The slot’s controller chooses it.',
+  }),
   directory: z
     .object({ url: url(), rootKey: publicKey() })
     .optional()
@@ -68,6 +78,7 @@ export const NodeSlotStatus = z.object({
   conditions: conditionList(),
   state: slotState(),
   identityKey: publicKey().optional().meta({ description: 'The key under which the directory knows the node.' }),
+  address: z.string().max(21).optional().meta({ description: 'Where others reach the node, with its port.' }),
   machine: z.string().max(253).optional().meta({ description: 'The Kubernetes node that the pod is on.' }),
   registered: z.boolean().meta({ description: 'The directory lists the node.' }),
   drainReason: drainReason().optional(),

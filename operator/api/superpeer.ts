@@ -2,11 +2,13 @@
 import { z } from 'zod';
 import { conditionList } from './conditions.ts';
 import {
+  dateTime,
   generation,
   immutable,
   type ObjectMeta,
   type Parsed,
   parseResource,
+  payment,
   publicKey,
   regionName,
   regionsNodes,
@@ -20,6 +22,7 @@ export const SuperpeerSpec = z
       description: 'The Zone of this namespace that admits the superpeer.',
       ...immutable('zoneRef'),
     }),
+    payment: payment('What the superpeer earns. Default: the Zone’s superpeerPayment.'),
     channels: z.int().min(1).max(64).default(1).meta({ description: 'How many channels the superpeer carries.' }),
     managed: z
       .object({
@@ -44,12 +47,43 @@ export const SuperpeerSpec = z
   );
 export type SuperpeerSpec = z.infer<typeof SuperpeerSpec>;
 
+const rounds = () => z.int().min(0).max(Number.MAX_SAFE_INTEGER);
+
+export const receiptsMax = 8;
+const receipts = () =>
+  z
+    .array(
+      z.object({
+        from: dateTime(),
+        until: dateTime(),
+        channels: z.int().min(1).max(64),
+        roundsExpected: rounds(),
+        roundsValid: rounds(),
+        roundsBad: rounds(),
+        expelled: z
+          .literal(true)
+          .optional()
+          .meta({ description: 'A mix has found the superpeer out: it earns nothing.' }),
+        payout: z.string().max(64).optional().meta({ description: 'At the rate of when the receipt was taken.' }),
+      }),
+    )
+    .max(receiptsMax)
+    .meta({
+      description: 'What the zone’s directory has signed of the last periods; each counts once.',
+      'x-kubernetes-list-type': 'map',
+      'x-kubernetes-list-map-keys': ['from'],
+    });
+export type ReceiptState = z.infer<ReturnType<typeof receipts>>[number];
+
 export const SuperpeerStatus = z.object({
   observedGeneration: generation(),
   conditions: conditionList(),
   identityKey: publicKey()
     .optional()
     .meta({ description: 'The key under which the zone’s directory knows the superpeer.' }),
+  receipts: receipts().optional(),
+  lastValid: z.string().max(8).optional().meta({ description: 'Share of the expected rounds in the last receipt.' }),
+  lastPayout: z.string().max(64).optional(),
 });
 export type SuperpeerStatus = z.infer<typeof SuperpeerStatus>;
 

@@ -2,6 +2,8 @@
 import { z } from 'zod';
 import { conditionList } from './conditions.ts';
 import {
+  dateTime,
+  dnsLabel,
   drainDeadlineSeconds,
   duration,
   epochSeconds,
@@ -9,14 +11,19 @@ import {
   immutable,
   keyStates,
   labelValue,
+  network,
   nodeKeyLifetimes,
+  nodeResources,
   type ObjectMeta,
   type Parsed,
   parseResource,
+  payment,
+  placement,
   publicKey,
   regionName,
   regionsNodes,
   rules,
+  secretName,
   url,
   zoneName,
 } from './fields.ts';
@@ -28,11 +35,26 @@ const replicas = () =>
     })
     .prefault({});
 
+const OtherCluster = z.object({
+  kubeconfigSecretRef: z
+    .object({ name: secretName() })
+    .meta({ description: 'The Secret of this namespace whose key kubeconfig says where the cluster is.' }),
+  namespace: dnsLabel().optional().meta({ description: 'Where in that cluster. Default: as that of the Zone.' }),
+});
+
 const Region = z.object({
   name: regionName(),
+  cluster: OtherCluster.optional().meta({
+    description: 'The other cluster that the region’s nodes are in, run by the operator there.',
+  }),
   nodeSelector: regionsNodes(),
   mixes: replicas().meta({ description: 'The zone’s mixes in this region.' }),
   rendezvous: replicas().meta({ description: 'The zone’s rendezvous in this region.' }),
+});
+
+const staysInItsCluster = rules({
+  rule: 'has(self.cluster) ? has(oldSelf.cluster) && self.cluster == oldSelf.cluster : !has(oldSelf.cluster)',
+  message: 'a region stays in its cluster: remove it, and add one of another name',
 });
 
 const listMap = (...keys: string[]) => ({
@@ -52,7 +74,7 @@ export const ZoneSpec = z.object({
     .regex(/^[A-Z]{2}(-[A-Z0-9]{1,3})?$/)
     .meta({ description: 'Whose law the zone is under, such as EU, US or US-CA.', ...immutable('jurisdiction') }),
   regions: z
-    .array(Region)
+    .array(Region.meta(staysInItsCluster))
     .min(1)
     .max(16)
     .meta({
@@ -69,6 +91,11 @@ export const ZoneSpec = z.object({
         },
       ),
     }),
+  placement: placement().meta({ description: 'Which machines the zone’s nodes get.' }),
+  network: network().meta({ description: 'How the zone’s nodes are reached.' }),
+  resources: nodeResources().meta({
+    description: 'What each mix, rendezvous and managed superpeer gets, no less and no more.',
+  }),
   directory: z
     .object({
       zoneRef: zoneName().optional().meta({
@@ -130,6 +157,10 @@ export const ZoneSpec = z.object({
     }),
   epochSeconds: epochSeconds().meta({ description: 'How long a consensus of the own directory lasts.' }),
   drainDeadlineSeconds: drainDeadlineSeconds(),
+  receiptSeconds: z.int().min(60).max(604800).default(86400).meta({
+    description: 'How long a period is for which superpeers get receipts. The default is the day in UTC.',
+  }),
+  superpeerPayment: payment('What the zone’s superpeers earn, if they do not say otherwise.'),
   keyLifetimes: z
     .object({
       ...nodeKeyLifetimes,
@@ -166,6 +197,18 @@ const count = () =>
     .max(16)
     .regex(/^[0-9]+\/[0-9]+$/);
 
+const ClusterStatus = z.object({
+  secret: z.string().max(253),
+  namespace: z.string().max(63),
+  reachable: z.boolean(),
+  reason: z.string().max(64),
+  regions: z
+    .array(regionName())
+    .max(64)
+    .meta({ description: 'Those of which it may have slots: a cluster is listed until it has none.' }),
+});
+export type ClusterStatus = z.infer<typeof ClusterStatus>;
+
 export const ZoneStatus = z.object({
   observedGeneration: generation(),
   conditions: conditionList(),
@@ -174,10 +217,30 @@ export const ZoneStatus = z.object({
     .meta({ description: 'The key by which what this zone’s directory says is verified.' }),
   directoryURL: z.string().max(256).optional(),
   epoch: generation().optional().meta({ description: 'Epoch of the consensus that the operator last verified.' }),
+  meshRates: z
+    .array(
+      z.object({
+        zone: zoneName(),
+        cellsPerTick: z.int().min(1).max(64),
+        since: dateTime().meta({ description: 'Start of the epoch from which on it is in force.' }),
+      }),
+    )
+    .max(65)
+    .optional()
+    .meta({
+      description:
+        'What each link to a zone carries, its own among them, as the consensus says; else chaff.cellsPerTick.',
+      ...listMap('zone'),
+    }),
   mixesReady: count(),
   rendezvousReady: count(),
   superpeersReady: count(),
   keys: keyStates().optional().meta({ description: 'The keys that sign what the directory says of this zone.' }),
+  clusters: z
+    .array(ClusterStatus)
+    .max(64)
+    .optional()
+    .meta({ description: 'The other clusters of the zone.', ...listMap('secret', 'namespace') }),
 });
 export type ZoneStatus = z.infer<typeof ZoneStatus>;
 
@@ -202,6 +265,16 @@ export const zoneRules = rules(
     rule: '!has(self.spec.peers) || self.spec.peers.all(p, p.zone != self.metadata.name)',
     message: 'a zone does not peer with itself',
     fieldPath: '.spec.peers',
+  },
+  {
+    rule: '!has(self.spec.regions[0].cluster) || (has(self.spec.directory) && has(self.spec.directory.zoneRef))',
+    message: 'the first region has the directory, which is in the cluster of the Zone',
+    fieldPath: '.spec.regions',
+  },
+  {
+    rule: '!self.spec.regions.exists(r, has(r.cluster)) || (has(self.spec.directory) && (has(self.spec.directory.zoneRef) || has(self.spec.directory.externalURL)))',
+    message: 'nodes in another cluster need directory.externalURL',
+    fieldPath: '.spec.directory',
   },
   {
     rule: '!has(self.spec.directory) || !has(self.spec.directory.zoneRef) || self.spec.directory.zoneRef != self.metadata.name',

@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { apiVersion } from '../api/fields.ts';
 import type { Cache } from '../kube/cache.ts';
-import type { KubeClient } from '../kube/client.ts';
+import type { Conflicts, KubeClient } from '../kube/client.ts';
 import { isConflict, isNotFound } from '../kube/errors.ts';
 import {
   type CustomResource,
@@ -23,7 +23,7 @@ import {
   services,
   statefulSets,
 } from '../kube/types.ts';
-import { finalizer } from '../objects/labels.ts';
+import { finalizer, homeLabel } from '../objects/labels.ts';
 import { covers } from '../plan/covers.ts';
 import type { Removal } from '../plan/zone.ts';
 import type { Caches } from './caches.ts';
@@ -38,20 +38,26 @@ const resources = {
 
 export class Applier {
   readonly #client: KubeClient;
-  readonly #caches: Caches;
+  readonly #caches: Partial<Caches>;
   readonly #fieldManager: string;
+  readonly #unknown: Conflicts;
   /** Owner uid → child → hash of the intent. BOUNDED: by the children of living owners; forget() drops an owner. */
   readonly #intents = new Map<string, Map<string, string>>();
   /** Owner uid → resourceVersion of the status that we wrote last, 'unknown' while no answer has come. BOUNDED: as #intents. */
   readonly #told = new Map<string, number | 'unknown'>();
 
-  constructor(client: KubeClient, caches: Caches, controller: string) {
+  /**
+   * @param caches where what is there is seen
+   * @param unknown what happens to an object that is there and was not seen
+   */
+  constructor(client: KubeClient, caches: Partial<Caches>, controller: string, unknown: Conflicts = 'win') {
     this.#client = client;
     this.#caches = caches;
     this.#fieldManager = `herd-${controller}`;
+    this.#unknown = unknown;
   }
 
-  /** @throws when a child of that name still belongs to another owner: the garbage collector may be about to take it */
+  /** @throws when a child of that name still belongs to another owner: the garbage collector may be about to take it, or it is a Zone's of another cluster */
   async apply(ownerUid: string, manifests: readonly Manifest[]): Promise<void> {
     const known = this.#intents.get(ownerUid) ?? new Map<string, string>();
     this.#intents.set(ownerUid, known);
@@ -62,9 +68,24 @@ export class Applier {
       if (known.get(name) === hash && observed && covers(observed, manifest)) continue;
       const other = observed?.metadata.ownerReferences?.find((o) => o.controller && o.uid !== ownerUid);
       if (other) throw new Error(`${name} belongs to ${other.kind} ${other.name} (uid ${other.uid})`);
-      await this.#client.apply(resources[manifest.kind as Removal['kind']], manifest, this.#fieldManager);
+      const [home, wanted] = [observed?.metadata.labels?.[homeLabel], manifest.metadata.labels?.[homeLabel]];
+      if (observed && home !== wanted)
+        throw new Error(`${name} belongs to ${home ? 'a Zone elsewhere' : 'this cluster'}`);
+      const resource = resources[manifest.kind as Removal['kind']];
+      await this.#client.apply(
+        resource,
+        this.#exact(manifest, observed),
+        this.#fieldManager,
+        observed ? 'win' : this.#unknown,
+      );
       known.set(name, hash);
     }
+  }
+
+  /** Who may not be alone with an object means the one that was seen. */
+  #exact(manifest: Manifest, observed: KubeObject | undefined): Manifest {
+    if (this.#unknown === 'win' || !observed) return manifest;
+    return { ...manifest, metadata: { ...manifest.metadata, uid: observed.metadata.uid } };
   }
 
   async remove(ownerUid: string, namespace: string, removals: readonly Removal[]): Promise<void> {

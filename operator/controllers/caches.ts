@@ -8,7 +8,8 @@ import type { KubeClient } from '../kube/client.ts';
 import type { Beginning } from '../kube/reflector.ts';
 import type { Change, Index } from '../kube/store.ts';
 import * as kube from '../kube/types.ts';
-import { managedSelector } from '../objects/labels.ts';
+import { homeLabel, managedSelector } from '../objects/labels.ts';
+import type { MemberView, Names, PlacedSlot } from '../plan/members.ts';
 import { hostOf } from '../plan/relations.ts';
 
 export interface Caches {
@@ -49,8 +50,8 @@ const byZone: Index<kube.CustomResource> = (raw) => {
   return parsed.ok ? [`${parsed.value.metadata.namespace}/${parsed.value.spec.zoneRef}`] : [];
 };
 
-/** Slots by their zone. */
-const byZoneOfSlot: Index<kube.CustomResource> = (raw) => {
+/** Slots by their zone, whichever of that name. */
+export const byZoneOfSlot: Index<kube.CustomResource> = (raw) => {
   const parsed = readSlot(raw);
   return parsed.ok ? [`${parsed.value.metadata.namespace}/${parsed.value.spec.zone}`] : [];
 };
@@ -113,20 +114,35 @@ export const zonesNaming = (caches: Caches, namespace: string, name: string): Zo
 export const superpeersOf = (caches: Caches, namespace: string, zone: string): Superpeer[] =>
   valid(caches.superpeers.by('zone', `${namespace}/${zone}`), readSuperpeer);
 
+/** Without those of a zone of this name in another cluster. */
 export const slotsOf = (caches: Caches, namespace: string, zone: string): NodeSlot[] =>
-  valid(caches.slots.by('zone', `${namespace}/${zone}`), readSlot);
-
-/** What all zones and slots say of their keys. */
-export const statusesWithKeys = (caches: Caches) =>
-  [...valid(caches.zones.all(), readZone), ...valid(caches.slots.all(), readSlot)].flatMap(
-    ({ status }) => status ?? [],
+  valid(
+    caches.slots.by('zone', `${namespace}/${zone}`).filter((slot) => homeOf(slot) === undefined),
+    readSlot,
   );
+
+/** The uid of the Zone of another cluster that the slot is of. */
+export const homeOf = ({ metadata }: kube.KubeObject): string | undefined => metadata.labels?.[homeLabel];
+
+/** All zones, slots and superpeers that parse. */
+export const fleetOf = (caches: Caches) => ({
+  zones: valid(caches.zones.all(), readZone),
+  slots: valid(caches.slots.all(), readSlot),
+  superpeers: valid(caches.superpeers.all(), readSuperpeer),
+});
 
 /** All that the plan of a zone reads of others, and not the namespace, which may hold thousands. */
 export function surroundings(
   caches: Caches,
+  membersOf: (zone: Zone) => readonly MemberView[],
   zone: Zone,
-): { zones: Zone[]; superpeers: Superpeer[]; slots: NodeSlot[] } {
+): {
+  zones: Zone[];
+  superpeers: Superpeer[];
+  slots: PlacedSlot[];
+  members: readonly MemberView[];
+  taken: Names;
+} {
   const { namespace, name } = zone.metadata;
   const served = zonesNaming(caches, namespace, name).filter((z) => hostOf(z) === name);
   const names = new Set([name, hostOf(zone)]);
@@ -136,10 +152,17 @@ export function surroundings(
   }
   const zones = Array.from(names, (n) => (n === name ? zone : zoneNamed(caches, namespace, n)));
   const admitting = new Set([name, ...served.map((z) => z.metadata.name)]);
+  const members = [zone, ...served.filter((z) => z.metadata.name !== name)].flatMap(membersOf);
+  const isTaken = (slot: kube.KubeObject | undefined) => slot !== undefined && homeOf(slot) !== undefined;
   return {
     zones: zones.filter((z) => z !== undefined),
     superpeers: Array.from(admitting, (n) => superpeersOf(caches, namespace, n)).flat(),
-    slots: Array.from(admitting, (n) => slotsOf(caches, namespace, n)).flat(),
+    slots: [
+      ...Array.from(admitting, (n) => slotsOf(caches, namespace, n)).flat(),
+      ...members.flatMap((member) => member.slots ?? []),
+    ],
+    members,
+    taken: { has: (slot) => isTaken(caches.slots.get(`${namespace}/${slot}`)) },
   };
 }
 

@@ -1,17 +1,21 @@
 /** What all controllers work with. */
 import type { Parsed } from '../api/fields.ts';
+import type { Members } from '../clusters/members.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { EventRecorder } from '../kube/events.ts';
 import type { Outcome } from '../kube/workers.ts';
 import type { Caches } from './caches.ts';
 import type { DirectoryReader } from './directory.ts';
 import type { KeyKeeper } from './keys.ts';
+import type { Ports } from './ports.ts';
 
 export interface Deps {
   readonly client: KubeClient;
   readonly caches: Caches;
+  readonly members: Members;
   readonly keys: KeyKeeper;
   readonly directories: DirectoryReader;
+  readonly ports: Ports;
   readonly events: EventRecorder;
   /** The image that all nodes run. */
   readonly nodeImage: string;

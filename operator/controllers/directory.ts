@@ -1,9 +1,11 @@
 /** Asks directories what they say of their zones, seldom enough: one answer serves a zone, its slots and its superpeers. */
 import { Agent, request } from 'undici';
+import type { CertifiedText } from '../../nodes/crypto/signed.ts';
 import { messageOf } from '../kube/errors.ts';
 import type { DirectoryAddress } from '../objects/config.ts';
 import { type Consensus, readConsensus } from '../plan/consensus.ts';
 import { type DirectoryNodes, type ListedNode, readDirectoryNodes } from '../plan/directory-nodes.ts';
+import { readReceipts } from '../plan/receipts.ts';
 import type { Standing } from './keys.ts';
 
 export type AskDirectory = (url: string) => Promise<unknown>;
@@ -58,6 +60,12 @@ export class DirectoryReader {
     const answer = this.#fetch(zone, directory);
     this.#asked.set(zoneKey, { atMs: performance.now(), address, answer });
     return answer;
+  }
+
+  /** A superpeer's receipts, not verified; none of a directory that does not answer. */
+  receipts({ url }: DirectoryAddress, zone: string, superpeer: string): Promise<readonly CertifiedText[]> {
+    const path = [zone, 'receipts', superpeer].map(encodeURIComponent).join('/');
+    return this.#ask(`${url}/v1/zones/${path}`).then(readReceipts, () => []);
   }
 
   forget(zoneKey: string): void {

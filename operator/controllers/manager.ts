@@ -3,13 +3,15 @@ import { isDeepStrictEqual } from 'node:util';
 import type { NodeSlot } from '../api/slot.ts';
 import type { Superpeer } from '../api/superpeer.ts';
 import type { Zone } from '../api/zone.ts';
-import type { KubeClient } from '../kube/client.ts';
+import { Members } from '../clusters/members.ts';
+import type { ClientOptions, KubeClient } from '../kube/client.ts';
 import { EventRecorder } from '../kube/events.ts';
-import type { Lane } from '../kube/queue.ts';
+import type { Lane, QueueObserver } from '../kube/queue.ts';
 import type { Beginning } from '../kube/reflector.ts';
 import type { Change } from '../kube/store.ts';
 import { type CustomResource, controllerOf, type KubeNode, type KubeObject, keyOf, type Pod } from '../kube/types.ts';
 import { Workers } from '../kube/workers.ts';
+import { publicAddressAnnotation } from '../objects/labels.ts';
 import { dependents, published, zonesOf } from '../plan/relations.ts';
 import {
   type Caches,
@@ -24,6 +26,7 @@ import {
 import type { Deps } from './deps.ts';
 import { type AskDirectory, DirectoryReader } from './directory.ts';
 import { KeyKeeper } from './keys.ts';
+import { Ports } from './ports.ts';
 import { slotController } from './slot.ts';
 import { superpeerController } from './superpeer.ts';
 import { zoneController } from './zone.ts';
@@ -33,6 +36,8 @@ export type Controller = (typeof controllers)[number];
 
 export interface ManagerOptions {
   readonly client: KubeClient;
+  /** Of clients of the other clusters that Zones are in. */
+  readonly memberClient: ClientOptions;
   /** Empty: all. */
   readonly namespaces: readonly string[];
   readonly nodeImage: string;
@@ -40,19 +45,26 @@ export interface ManagerOptions {
   readonly askDirectory: AskDirectory;
   readonly onReconcile: (controller: Controller, key: string, seconds: number, error: unknown) => void;
   readonly onWatchError: (resource: string, error: unknown) => void;
+  /** Of the other cluster that a Secret tells of. */
+  readonly onMemberError?: (namespace: string, secret: string, error: unknown) => void;
   readonly onWatchBegin?: (resource: string, by: Beginning) => void;
+  readonly queueObserver?: (controller: Controller) => QueueObserver;
   /** Who tells of events; the one without leave to ask for, where there are two. */
   readonly eventClient?: KubeClient;
   /** How long a public key read from a Secret is believed; the default suits all but tests. */
   readonly keysBelievedMs?: number;
+  /** How often a kubeconfig is looked at; the default suits all but tests. */
+  readonly kubeconfigMs?: number;
 }
 
 const concurrency = 4;
 
 export class Manager {
   readonly caches: Caches;
+  readonly members: Members;
   readonly workers: Record<Controller, Workers>;
   readonly #events: EventRecorder;
+  readonly #ports = new Ports();
 
   constructor(options: ManagerOptions) {
     const { client, nodeImage } = options;
@@ -66,18 +78,29 @@ export class Manager {
       onError: options.onWatchError,
       onBegin: (resource, by) => options.onWatchBegin?.(resource, by),
     });
+    this.members = new Members({
+      home: client,
+      client: options.memberClient,
+      onSlot: (namespace, change) => this.#memberSlotChanged(namespace, change),
+      onState: (zones) => this.#memberChanged(zones),
+      onError: (...of) => options.onMemberError?.(...of),
+      secretMs: options.kubeconfigMs,
+    });
     const keys = new KeyKeeper(
       client,
       options.keysBelievedMs === undefined ? {} : { believedMs: options.keysBelievedMs },
     );
     const directories = new DirectoryReader(options.askDirectory);
     this.#events = new EventRecorder(options.eventClient ?? client, options.instance);
-    const deps: Deps = { client, caches: this.caches, keys, directories, events: this.#events, nodeImage };
+    const { caches, members } = this;
+    const [events, ports] = [this.#events, this.#ports];
+    const deps: Deps = { client, caches, members, keys, directories, ports, events, nodeImage };
     const worker = (controller: Controller, reconcile: ReturnType<typeof zoneController>) =>
       new Workers({
         concurrency,
         reconcile,
         onDone: (key, seconds, error) => options.onReconcile(controller, key, seconds, error),
+        observer: options.queueObserver?.(controller),
       });
     this.workers = {
       slot: worker('slot', slotController(deps)),
@@ -103,6 +126,7 @@ export class Manager {
   /** Takes no new keys; resolves when the running reconciles have ended. */
   async stop(): Promise<void> {
     await Promise.all(Object.values(this.workers).map((w) => w.stop()));
+    await this.members.stop();
   }
 
   /** Resolves when the events that were recorded are written, or could not be. */
@@ -137,10 +161,27 @@ export class Manager {
   /** The zone has counts of it, the directory's zone a roster, and its Superpeer a status. */
   #slotChanged(change: Change<CustomResource>): void {
     const object = (change.after ?? change.before)!;
+    this.#ports.see(keyOf(object), slotIn(change.after));
     if (wantsReconcile(change.before, change.after)) this.workers.slot.add(keyOf(object));
     const slot = slotIn(object);
     if (slot) this.#addZones(slot.metadata.namespace, slot.spec.zone);
     this.#childChanged(change);
+  }
+
+  /** What depends on a slot elsewhere is here, in the namespace of its Zone. */
+  #memberSlotChanged(namespace: string, { before, after }: Change<CustomResource>): void {
+    const object = (after ?? before)!;
+    const { zone, role } = object.spec as { zone: string; role: string };
+    this.#addZones(namespace, zone);
+    if (role === 'superpeer') this.workers.superpeer.add(`${namespace}/${object.metadata.name}`);
+  }
+
+  #memberChanged(zones: readonly string[]): void {
+    for (const key of zones) {
+      const [namespace, name] = key.split('/') as [string, string];
+      this.#addZones(namespace, name);
+      for (const superpeer of superpeersOf(this.caches, namespace, name)) this.workers.superpeer.add(keyOf(superpeer));
+    }
   }
 
   #childChanged({ before, after }: Change<KubeObject>): void {
@@ -160,9 +201,9 @@ export class Manager {
     else this.workers.slot.add(`${namespace}/${node}`);
   }
 
-  /** Cordoned, or no more: the slots on it are looked at. */
+  /** Cordoned, at another address, or no more: the slots on it are looked at. */
   #machineChanged({ before, after }: Change<KubeNode>): void {
-    if (before?.spec?.unschedulable === after?.spec?.unschedulable) return;
+    if (isDeepStrictEqual(ofSlots(before), ofSlots(after))) return;
     const { name } = (after ?? before)!.metadata;
     for (const pod of this.caches.pods.by('machine', name)) this.#podChanged({ before: undefined, after: pod });
   }
@@ -185,6 +226,14 @@ function wantsReconcile(before: CustomResource | undefined, after: CustomResourc
     before.metadata.deletionTimestamp !== after.metadata.deletionTimestamp
   );
 }
+
+/** What slots read of their machine, which tells of itself every few seconds. */
+const ofSlots = (machine: KubeNode | undefined) =>
+  machine && [
+    machine.spec?.unschedulable,
+    machine.metadata.annotations?.[publicAddressAnnotation],
+    machine.status?.addresses,
+  ];
 
 function zoneIn(raw: CustomResource | undefined): Zone | undefined {
   const parsed = raw && readZone(raw);

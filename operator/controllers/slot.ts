@@ -1,7 +1,8 @@
-/** NodeSlot: gather → plan → apply → end → status → finalizer. All that it needs is in the slot: its Zone may be in another cluster. */
+/** NodeSlot: gather → plan → port → apply → end → status → finalizer. All that it needs is in the slot: its Zone may be in another cluster. */
 import type { NodeSlot } from '../api/slot.ts';
 import { type KubeObject, nodeSlots, pods, type Resource, statefulSets } from '../kube/types.ts';
 import { finalizer, identitySecretName, type Owner } from '../objects/labels.ts';
+import { givenManifest } from '../objects/slot.ts';
 import { keyKinds } from '../plan/key-rotation.ts';
 import { planSlot, type SlotView, slotChangingKeys, slotKey, slotRotation } from '../plan/slot.ts';
 import { Applier } from './apply.ts';
@@ -16,6 +17,7 @@ const ends: Record<'Pod' | 'StatefulSet', Resource<KubeObject>> = { Pod: pods, S
 export function slotController(deps: Deps): Reconcile {
   const { client, caches, keys, events } = deps;
   const applier = new Applier(client, caches, 'slot');
+  const given = new Applier(client, caches, 'port');
   const owners = new Owners((uid) => {
     applier.forget(uid);
     keys.forget(uid);
@@ -30,6 +32,10 @@ export function slotController(deps: Deps): Reconcile {
     // Let go already: what is left goes by its owner references.
     if (deletionTimestamp && !finalizers?.includes(finalizer)) return settled;
     const plan = planSlot(await gather(deps, slot), Date.now());
+    if (plan.grant !== undefined) {
+      await given.applyField(givenManifest(slot, { port: plan.grant }));
+      return { requeueAfterMs: plan.requeueAfterMs };
+    }
     await applier.apply(uid, plan.apply);
     if (plan.nudge) await applier.annotatePod(plan.nudge.pod, plan.nudge.annotations);
     if (plan.end) {
@@ -43,7 +49,7 @@ export function slotController(deps: Deps): Reconcile {
   };
 }
 
-async function gather({ caches, keys, directories, nodeImage }: Deps, slot: NodeSlot): Promise<SlotView> {
+async function gather({ caches, keys, directories, ports, nodeImage }: Deps, slot: NodeSlot): Promise<SlotView> {
   const { namespace, name, uid } = slot.metadata;
   const { zone, directory } = slot.spec;
   const owner: Owner = { kind: 'NodeSlot', metadata: slot.metadata };
@@ -60,6 +66,7 @@ async function gather({ caches, keys, directories, nodeImage }: Deps, slot: Node
     slot,
     identityKey: found.keys.get(identitySecretName(name)) ?? slot.status?.identityKey,
     keyProblem: found.problem,
+    port: leaving || slot.spec.paused ? slot.spec.port : ports.of(slot),
     made,
     statefulSet: caches.statefulSets.ownedBy(uid).find((s) => s.metadata.name === name),
     pod,

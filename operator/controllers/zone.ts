@@ -2,7 +2,7 @@
 import type { Zone } from '../api/zone.ts';
 import { type CustomResource, zones } from '../kube/types.ts';
 import { directoryName, finalizer, type Owner, rootSecretName } from '../objects/labels.ts';
-import { drainManifest } from '../objects/slot.ts';
+import { givenManifest } from '../objects/slot.ts';
 import { keyKinds } from '../plan/key-rotation.ts';
 import { planZone, type ZoneView, zoneChangingKeys, zoneKey, zoneRotation } from '../plan/zone.ts';
 import { Applier } from './apply.ts';
@@ -12,20 +12,25 @@ import { standingOf } from './keys.ts';
 import { Owners } from './owners.ts';
 
 export function zoneController(deps: Deps): Reconcile {
-  const { caches, keys, directories, events } = deps;
+  const { caches, members, keys, directories, events } = deps;
   const applier = new Applier(deps.client, caches, 'zone');
   const drains = new Applier(deps.client, caches, 'drain');
   const owners = new Owners((uid, key) => {
     applier.forget(uid);
     keys.forget(uid);
     directories.forget(key);
+    members.forget(uid);
   });
 
   return async (key) => {
     const raw = caches.zones.get(key);
     owners.see(key, raw);
-    if (!raw) return settled;
+    if (!raw) {
+      members.want(key, undefined);
+      return settled;
+    }
     const zone = valid(readZone(raw));
+    members.want(key, zone);
     const { uid, namespace, deletionTimestamp, finalizers } = zone.metadata;
     if (!finalizers?.includes(finalizer)) {
       if (deletionTimestamp) return settled;
@@ -35,7 +40,8 @@ export function zoneController(deps: Deps): Reconcile {
     await applier.remove(uid, namespace, plan.remove);
     await applier.apply(uid, plan.apply);
     if (plan.nudge) await applier.annotatePod(plan.nudge.pod, plan.nudge.annotations);
-    for (const { slot, drain } of plan.permissions) await drains.applyField(drainManifest(slot, drain));
+    for (const { slot, drain } of plan.permissions) await drains.applyField(givenManifest(slot, { drain }));
+    for (const [id, wish] of plan.members) members.wish(namespace, id, { key, controller: 'zone', home: uid }, wish);
     if (plan.finalizer) await applier.applyStatus(zones, raw, plan.status);
     else await applier.letGo(zones, raw);
     tellReadiness(raw, zone, plan.status.conditions);
@@ -56,11 +62,15 @@ export function zoneController(deps: Deps): Reconcile {
   }
 }
 
-async function gather({ caches, keys, directories, nodeImage }: Deps, key: string, zone: Zone): Promise<ZoneView> {
+async function gather(
+  { caches, members, keys, directories, nodeImage }: Deps,
+  key: string,
+  zone: Zone,
+): Promise<ZoneView> {
   const { namespace, name, uid } = zone.metadata;
   const owner: Owner = { kind: 'Zone', metadata: zone.metadata };
   const standing = standingOf(zone.status);
-  const around = surroundings(caches, zone);
+  const around = surroundings(caches, (one) => members.viewOf(one), zone);
   const leaving = zone.metadata.deletionTimestamp !== undefined;
   const found = leaving
     ? { keys: new Map<string, string>(), problem: undefined }

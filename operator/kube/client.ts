@@ -19,8 +19,19 @@ export interface ClientOptions {
   readonly writeMsLeft?: () => number | undefined;
   readonly onRequest?: (verb: Verb, code: number, seconds: number) => void;
   readonly random?: Random;
-  /** How long an answer may take from the first byte sent to the last one received; the default suits all but tests. */
+  /** How long an answer may take from the first byte sent to the last one received; the default suits a cluster that is near. */
   readonly requestMsMax?: number;
+  /** How often a request is sent that may be repeated; the default suits a cluster that is sure to come back. */
+  readonly attemptsMax?: number;
+  /** Who asks; also the field manager of what is patched and created. */
+  readonly userAgent?: string;
+}
+
+/** What a path answers, as it came. */
+export interface Answer {
+  readonly text: string;
+  /** When whoever answered says that he did, in milliseconds since 1970; NaN if he doesn't. */
+  readonly dateMs: number;
 }
 
 export interface Scope {
@@ -57,6 +68,8 @@ interface Request {
 /** A page of a list; also what kubectl and client-go ask for. */
 const pageSize = 500;
 const requestMsMax = 10_000;
+/** As much as a directory's largest answer (controllers/directory.ts). */
+const readBytesMax = 8 << 20;
 const attemptsMax = 5;
 /** A Retry-After longer than this is not waited for in place: the work queue does that better. */
 const retryAfterMsMax = 10_000;
@@ -72,11 +85,19 @@ export class KubeClient {
   readonly #agent: Agent;
   readonly #options: ClientOptions;
   readonly #requestMsMax: number;
+  readonly #userAgent: string;
+  readonly #origin: string;
+  /** Where some gateways have their clusters: https://host/clusters/a. */
+  readonly #prefix: string;
 
   constructor(cluster: Cluster, options: ClientOptions = {}) {
     this.#cluster = cluster;
     this.#options = options;
     this.#requestMsMax = options.requestMsMax ?? requestMsMax;
+    this.#userAgent = options.userAgent ?? 'herd-operator';
+    const { origin, pathname } = new URL(cluster.server);
+    this.#origin = origin;
+    this.#prefix = pathname.replace(/\/+$/, '');
     // HTTP/1.1: over HTTP/2 all watches and requests would share one connection, and its stall.
     this.#agent = new Agent({
       allowH2: false,
@@ -177,6 +198,11 @@ export class KubeClient {
     return this.#apply(resource, manifest, fieldManager, conflicts, undefined);
   }
 
+  /** What applying would make of the object, with defaults, refused as it would be; nothing is done. */
+  async dryRun<T extends KubeObject>(resource: Resource<T>, manifest: Manifest, fieldManager: string): Promise<T> {
+    return this.#apply(resource, manifest, fieldManager, 'win', undefined, { dryRun: 'All' });
+  }
+
   /** As apply, of the status alone. Ownership in a status is recorded apart, so the same manager's name holds other fields there. */
   async applyStatus<T extends KubeObject>(
     resource: Resource<T>,
@@ -223,6 +249,20 @@ export class KubeClient {
     await this.#find({ verb: 'delete', method: 'DELETE', path, body, contentType: 'application/json' });
   }
 
+  /** What is no object, such as a pod's log, or what a pod says to whom the server's proxy sends. Asked once. */
+  async read(path: string): Promise<Answer> {
+    const giveUp = AbortSignal.timeout(this.#requestMsMax);
+    const { response } = await this.#send({ verb: 'get', method: 'GET', path, accept: '*/*' }, giveUp);
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    for await (const chunk of response.body as AsyncIterable<Buffer>) {
+      bytes += chunk.length;
+      if (bytes > readBytesMax) throw new Error(`the answer is longer than ${readBytesMax} bytes`);
+      chunks.push(chunk);
+    }
+    return { text: Buffer.concat(chunks).toString('utf8'), dateMs: Date.parse(String(response.headers.date)) };
+  }
+
   async close(): Promise<void> {
     await this.#agent.destroy();
   }
@@ -233,8 +273,9 @@ export class KubeClient {
     fieldManager: string,
     conflicts: Conflicts,
     subresource: string | undefined,
+    more: Record<string, string> = {},
   ) {
-    const query = { fieldManager, force: String(conflicts === 'win') };
+    const query = { fieldManager, force: String(conflicts === 'win'), ...more };
     const path = pathOf(resource, manifest.metadata.namespace, manifest.metadata.name, query, subresource);
     const contentType = 'application/apply-patch+yaml';
     return this.#json<T>({ verb: 'apply', method: 'PATCH', path, body: manifest, contentType });
@@ -260,7 +301,10 @@ export class KubeClient {
         if (performance.now() < believedUntilMs) return body;
         throw new NoLeave('the leave to write ended before the answer came: whether it was done is not known');
       } catch (error) {
-        const waitMs = attempt < attemptsMax ? this.#retryAfterMs(request, error, attempt) : undefined;
+        const waitMs =
+          attempt < (this.#options.attemptsMax ?? attemptsMax)
+            ? this.#retryAfterMs(request, error, attempt)
+            : undefined;
         if (waitMs === undefined) throw error;
         await sleep(waitMs);
       } finally {
@@ -291,16 +335,17 @@ export class KubeClient {
   async #sendOnce(request: Request, credential: Record<string, string>, signal: AbortSignal): Promise<Sent> {
     // Nothing is awaited between the leave and the sending.
     const writeMs = this.#writeMs(request);
+    const path = this.#prefix + request.path;
     const started = performance.now();
     let code = 0;
     try {
       const response = await this.#agent.request({
-        origin: this.#cluster.server,
-        path: writeMs === undefined ? request.path : withTimeout(request.path, Math.min(writeMs, this.#requestMsMax)),
+        origin: this.#origin,
+        path: writeMs === undefined ? path : withTimeout(path, Math.min(writeMs, this.#requestMsMax)),
         method: request.method,
         headers: {
           accept: request.accept ?? 'application/json',
-          'user-agent': 'herd-operator',
+          'user-agent': this.#userAgent,
           ...(request.contentType ? { 'content-type': request.contentType } : {}),
           ...credential,
         },

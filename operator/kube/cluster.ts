@@ -1,6 +1,7 @@
 /** Where a cluster is and how to prove who we are: in a pod from the mounted service account, outside from a kubeconfig. */
 import { readFile } from 'node:fs/promises';
 import { isIPv6 } from 'node:net';
+import type { KubeConfig } from '@kubernetes/client-node';
 
 export interface Cluster {
   readonly server: string;
@@ -9,6 +10,8 @@ export interface Cluster {
     readonly cert?: string;
     readonly key?: string;
     readonly rejectUnauthorized?: boolean;
+    /** By which name the server proves itself, where it is not that of its URL. */
+    readonly servername?: string;
   };
   /**
    * Headers that authenticate a request, fresh enough to use.
@@ -44,20 +47,29 @@ export async function inCluster(env: Record<string, string | undefined>): Promis
 /** The client library is loaded here only: it costs 90 MB of memory that a pod does not need. */
 export async function fromKubeconfig(path: string): Promise<Cluster> {
   const { KubeConfig } = await import('@kubernetes/client-node');
-  const load = () => {
+  return clusterOf(() => {
     const loaded = new KubeConfig();
     loaded.loadFromFile(path);
     return loaded;
-  };
+  }, path);
+}
+
+/**
+ * The cluster of the current context, as the user of that context, whose credential may come from a program.
+ * @param load reads all anew
+ * @param what the configuration, in errors
+ */
+export async function clusterOf(load: () => KubeConfig, what: string): Promise<Cluster> {
   let config = load();
-  const server = config.getCurrentCluster()?.server;
-  if (!server) throw new Error(`${path}: the current context names no cluster`);
+  const { server, proxyUrl } = config.getCurrentCluster() ?? {};
+  if (!server) throw new Error(`${what}: the current context names no cluster`);
+  if (proxyUrl) throw new Error(`${what}: proxy-url is not supported`);
   const read = async () => {
     const options: Parameters<typeof config.applyToHTTPSOptions>[0] = { headers: {} };
     await config.applyToHTTPSOptions(options);
     return options;
   };
-  const { ca, cert, key, rejectUnauthorized } = await read();
+  const { ca, cert, key, rejectUnauthorized, servername } = await read();
   return {
     server,
     tls: {
@@ -65,6 +77,7 @@ export async function fromKubeconfig(path: string): Promise<Cluster> {
       ...(cert ? { cert: String(cert) } : {}),
       ...(key ? { key: String(key) } : {}),
       ...(rejectUnauthorized === false ? { rejectUnauthorized } : {}),
+      ...(servername ? { servername: String(servername) } : {}),
     },
     async headers(anew) {
       if (anew) config = load();

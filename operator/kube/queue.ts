@@ -14,6 +14,16 @@ import { Heap, type Timed } from './heap.ts';
 
 export type Lane = 'urgent' | 'routine';
 
+/** Is told what happens to keys, for who counts. */
+export interface QueueObserver {
+  /** A key waits that did not before. */
+  added(): void;
+  /** A failed one waits again. */
+  retried(): void;
+  /** A worker has a key that was due for so long. */
+  taken(waitedMs: number): void;
+}
+
 interface Waiting extends Timed {
   readonly key: string;
   lane: Lane;
@@ -26,6 +36,7 @@ const retries = { perSecond: 10, burst: 100 };
 
 export class WorkQueue {
   readonly #random: Random;
+  readonly #observer: QueueObserver | undefined;
   readonly #retries = new TokenBucket(retries);
   /** All that wait, due or not. BOUNDED: by the objects in the cluster. */
   readonly #waiting = new Map<string, Waiting>();
@@ -39,8 +50,9 @@ export class WorkQueue {
   readonly #failures = new Map<string, number>();
   #urgentInRow = 0;
 
-  constructor(random: Random) {
+  constructor(random: Random, observer?: QueueObserver) {
     this.#random = random;
+    this.#observer = observer;
   }
 
   /** Of two times for one key the earlier counts, of two lanes the urgent one. */
@@ -50,6 +62,7 @@ export class WorkQueue {
       const added = { key, dueMs, lane, turn: 0, place: 0 };
       this.#waiting.set(key, added);
       this.#later.push(added);
+      this.#observer?.added();
       return;
     }
     const ready = this.#ready[waiting.lane].has(waiting);
@@ -71,6 +84,7 @@ export class WorkQueue {
     this.#ready[next.lane].delete(next);
     this.#waiting.delete(next.key);
     this.#busy.add(next.key);
+    this.#observer?.taken(nowMs - next.dueMs);
     return next.key;
   }
 
@@ -88,6 +102,7 @@ export class WorkQueue {
     // Not without limit: after an outage that failed every key, each is tried again within the cap.
     const turnMs = this.#retries.reserve(nowMs, backoffMs.cap);
     this.add(key, nowMs + Math.max(ownMs, turnMs), 'routine');
+    this.#observer?.retried();
   }
 
   /** When take will next have something, unless a key is added before. */

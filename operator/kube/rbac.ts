@@ -15,7 +15,7 @@ const rule = (group: string, resource: string, ...verbs: string[]): PolicyRule =
 export const watchedRules: readonly PolicyRule[] = [
   rule('', 'configmaps', 'create', 'delete', 'list', 'patch', 'watch'), // controllers/{zone,slot}: node.json
   rule('', 'pods', 'delete', 'list', 'patch', 'watch'), // controllers/slot: ended when drained; controllers/zone: annotated
-  rule('', 'secrets', 'create', 'get', 'patch'), // controllers/keys: made, found by name; never listed, never watched
+  rule('', 'secrets', 'create', 'get', 'patch'), // controllers/keys: made, found by name, clusters/member: a kubeconfig; never listed, never watched
   rule('', 'services', 'create', 'delete', 'list', 'patch', 'watch'), // controllers/zone: the directory's address
   rule('apps', 'statefulsets', 'create', 'delete', 'list', 'patch', 'watch'), // controllers/{zone,slot}: one per node
   rule('events.k8s.io', 'events', 'create', 'patch'), // kube/events
@@ -25,7 +25,12 @@ export const watchedRules: readonly PolicyRule[] = [
   rule('herd.network', 'superpeers/status', 'patch'), // controllers/superpeer
   rule('herd.network', 'zones', 'list', 'patch', 'watch'), // controllers/zone: its finalizer
   rule('herd.network', 'zones/status', 'patch'), // controllers/zone
-  rule('policy', 'poddisruptionbudgets', 'create', 'delete', 'list', 'patch', 'watch'), // controllers/zone
+  rule('policy', 'poddisruptionbudgets', 'create', 'delete', 'list', 'patch', 'watch'), // controllers/{zone,slot}
+];
+
+/** What the operator of a Zone may do in a namespace of another cluster that the Zone is in. */
+export const memberRules: readonly PolicyRule[] = [
+  rule('herd.network', 'nodeslots', 'create', 'delete', 'list', 'patch', 'watch'), // clusters/member
 ];
 
 /** In the whole cluster, whatever namespaces are watched. */

@@ -70,6 +70,7 @@ export interface PodDisruptionBudget extends KubeObject {
 /** A machine of the cluster. */
 export interface KubeNode extends KubeObject {
   readonly spec?: { readonly unschedulable?: boolean };
+  readonly status?: { readonly addresses?: readonly { readonly type: string; readonly address: string }[] };
 }
 /** Custom resources come as they are; api/ parses them. */
 export interface CustomResource extends KubeObject {

@@ -1,5 +1,5 @@
 /** Drives a WorkQueue with real time: takes due keys, runs reconcile on a bounded number of them at once. */
-import { type Lane, WorkQueue } from './queue.ts';
+import { type Lane, type QueueObserver, WorkQueue } from './queue.ts';
 
 export interface Outcome {
   /** Look at this key again after so long, or a fifth longer, whatever happens. */
@@ -10,6 +10,7 @@ export interface WorkerOptions {
   readonly concurrency: number;
   readonly reconcile: (key: string) => Promise<Outcome>;
   readonly onDone?: (key: string, seconds: number, error: unknown) => void;
+  readonly observer?: QueueObserver | undefined;
 }
 
 const burstMs = 200;
@@ -17,15 +18,17 @@ const burstMs = 200;
 const spread = 0.2;
 
 export class Workers {
-  readonly #queue = new WorkQueue(Math.random);
+  readonly #queue: WorkQueue;
   readonly #options: WorkerOptions;
-  #running = 0;
+  /** When the reconciles that run began. BOUNDED: concurrency. */
+  readonly #running = new Set<{ readonly startedMs: number }>();
   #started = false;
   #idle: (() => void) | undefined;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: WorkerOptions) {
     this.#options = options;
+    this.#queue = new WorkQueue(Math.random, options.observer);
   }
 
   /** What is routine comes in bursts, as children are made and become ready: it waits a moment and is looked at once. */
@@ -38,6 +41,14 @@ export class Workers {
     return this.#queue.depth(performance.now());
   }
 
+  /** How long the oldest of the reconciles that run has been at it; 0 if none runs. */
+  longestRunSeconds(): number {
+    const now = performance.now();
+    let longestMs = 0;
+    for (const { startedMs } of this.#running) longestMs = Math.max(longestMs, now - startedMs);
+    return longestMs / 1000;
+  }
+
   start(): void {
     this.#started = true;
     this.#pump();
@@ -47,7 +58,7 @@ export class Workers {
   stop(): Promise<void> {
     this.#started = false;
     clearTimeout(this.#timer);
-    if (this.#running === 0) return Promise.resolve();
+    if (this.#running.size === 0) return Promise.resolve();
     return new Promise((resolve) => {
       this.#idle = resolve;
     });
@@ -55,20 +66,20 @@ export class Workers {
 
   #pump(): void {
     if (!this.#started) return;
-    while (this.#running < this.#options.concurrency) {
+    while (this.#running.size < this.#options.concurrency) {
       const key = this.#queue.take(performance.now());
       if (key === undefined) break;
       void this.#run(key);
     }
     clearTimeout(this.#timer);
     const dueMs = this.#queue.nextDueMs();
-    if (dueMs === undefined || this.#running >= this.#options.concurrency) return;
+    if (dueMs === undefined || this.#running.size >= this.#options.concurrency) return;
     this.#timer = setTimeout(() => this.#pump(), Math.max(1, dueMs - performance.now()));
   }
 
   async #run(key: string): Promise<void> {
-    this.#running++;
-    const started = performance.now();
+    const run = { startedMs: performance.now() };
+    this.#running.add(run);
     let failure: unknown;
     try {
       const { requeueAfterMs } = await this.#options.reconcile(key);
@@ -79,9 +90,9 @@ export class Workers {
       failure = error ?? new Error('reconcile failed');
       this.#queue.failed(key, performance.now());
     }
-    this.#options.onDone?.(key, (performance.now() - started) / 1000, failure);
-    this.#running--;
-    if (this.#running === 0) this.#idle?.();
+    this.#options.onDone?.(key, (performance.now() - run.startedMs) / 1000, failure);
+    this.#running.delete(run);
+    if (this.#running.size === 0) this.#idle?.();
     this.#pump();
   }
 }

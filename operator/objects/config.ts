@@ -3,7 +3,13 @@ import { createHash } from 'node:crypto';
 import type { Manifest } from '../kube/types.ts';
 import { childMetadata, nodeLabels, type Owner, type Role, roleLabels } from './labels.ts';
 
+/** In a pod network, where every pod has all ports. */
 export const ports = { cells: 7000, directory: 8080, metrics: 9100 } as const;
+
+export interface NodePorts {
+  readonly cells: number;
+  readonly metrics: number;
+}
 
 export interface DirectoryAddress {
   readonly url: string;
@@ -25,6 +31,7 @@ export interface RosterEntry {
   readonly identityKey: string;
   readonly channels?: number;
   readonly firstChannel?: number;
+  readonly dealt?: readonly { readonly mix: string; readonly standby?: string | undefined }[];
   readonly draining?: true;
 }
 
@@ -40,6 +47,7 @@ export interface ServedZone {
     readonly attachmentsPerClient: number;
     readonly assignment: 'augment' | 'ranking' | 'random' | 'paper';
     readonly directClients: number;
+    readonly receiptSeconds: number;
   };
   readonly roster: readonly RosterEntry[];
   readonly peers: readonly { readonly zone: string; readonly url: string; readonly rootKey: string }[];
@@ -59,8 +67,9 @@ export function nodeConfig(
   id: string,
   zone: string,
   directory: DirectoryAddress,
+  { cells, metrics }: NodePorts,
 ): NodeConfig {
-  return { role, id, zone, directory, listen: { port: ports.cells }, metrics: { port: ports.metrics } };
+  return { role, id, zone, directory, listen: { port: cells }, metrics: { port: metrics } };
 }
 
 export function configMap(owner: Owner, zone: string, config: NodeConfig | DirectoryConfig) {

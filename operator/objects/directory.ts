@@ -64,8 +64,16 @@ export function directoryObjects({ zone, id, served, rootKeys, image }: Director
     role: 'directory',
     id,
     nodeSelector: selectorOf(zone.spec.regions[0]!),
+    placement: zone.spec.placement,
+    // It waits most of the time, but everybody waits for it to start.
+    resources: { cpu: '500m', memory: '256Mi' },
     image,
-    port: { name: 'http', containerPort: ports.directory, protocol: 'TCP' },
+    // Behind its Service: it is asked over HTTP and sends nothing at a constant rate.
+    onHost: false,
+    ports: [
+      { name: 'http', port: ports.directory, protocol: 'TCP' },
+      { name: 'metrics', port: ports.metrics, protocol: 'TCP' },
+    ],
     keys: served.flatMap(({ zone: name }) => [
       { secret: { name: rootSecretName(name), items: [{ key: seedKey.root, path: name }] } },
       { secret: { name: signingSecretName(name) } },

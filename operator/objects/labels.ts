@@ -22,6 +22,12 @@ export const readmitAnnotation = 'herd.network/readmit';
 export const rotateAnnotation = 'herd.network/rotate';
 /** On a pod: the changing keys that its files should be by now. */
 export const keysAnnotation = 'herd.network/keys';
+/** On a Kubernetes node: the address at which others reach what runs there. */
+export const publicAddressAnnotation = 'herd.network/public-address';
+/** On a pod: the address at which others reach it; it reads it from a file. */
+export const addressAnnotation = 'herd.network/address';
+/** On a slot that a Zone of another cluster wants: the Zone's uid. No two Zones have a slot in common. */
+export const homeLabel = 'herd.network/home';
 /** What keeps a deleted Zone or slot until it has drained. */
 export const finalizer = 'herd.network/drain';
 
@@ -43,12 +49,14 @@ export interface Owner {
 export const roleLabels = (zone: string, role: Role) => ({ 'herd.network/zone': zone, 'herd.network/role': role });
 export const nodeLabels = (id: string) => ({ 'herd.network/node': id });
 
+export const ownLabels = { 'app.kubernetes.io/name': 'herd', 'app.kubernetes.io/managed-by': managedBy };
+
 /** Metadata of a child. The owner reference makes the garbage collector remove it with its owner. */
 export function childMetadata(owner: Owner, name: string, labels: Record<string, string>): Manifest['metadata'] {
   return {
     name,
     namespace: owner.metadata.namespace,
-    labels: { 'app.kubernetes.io/name': 'herd', 'app.kubernetes.io/managed-by': managedBy, ...labels },
+    labels: { ...ownLabels, ...labels },
     ownerReferences: [
       { apiVersion, kind: owner.kind, name: owner.metadata.name, uid: owner.metadata.uid, controller: true },
     ],

@@ -1,8 +1,17 @@
 /** The StatefulSet of one node: what all roles have in common. One replica each, since every node has its own identity. */
-import type { V1ContainerPort, V1StatefulSetSpec, V1VolumeProjection } from '@kubernetes/client-node';
+import type { V1StatefulSetSpec, V1VolumeProjection } from '@kubernetes/client-node';
+import type { NodeResources, Placement } from '../api/fields.ts';
 import type { Manifest } from '../kube/types.ts';
-import { ports } from './config.ts';
-import { childMetadata, configHashAnnotation, nodeLabels, type Owner, type Role, roleLabels } from './labels.ts';
+import {
+  addressAnnotation,
+  childMetadata,
+  configHashAnnotation,
+  nodeLabels,
+  type Owner,
+  type Role,
+  roleLabels,
+} from './labels.ts';
+import { neighbours } from './neighbours.ts';
 
 export interface NodePod {
   readonly owner: Owner;
@@ -10,12 +19,23 @@ export interface NodePod {
   readonly role: Role;
   readonly id: string;
   readonly nodeSelector: Readonly<Record<string, string>>;
+  readonly placement: Placement;
+  /** Asked for and granted alike (Guaranteed): who gets more when others get less has packets that tell of them. */
+  readonly resources: NodeResources;
   readonly image: string;
-  readonly port: V1ContainerPort;
+  /** It has the network of its machine, and no other pod there may have its ports. */
+  readonly onHost: boolean;
+  readonly ports: readonly NodePort[];
   /** What is mounted as files into /etc/herd/keys. */
   readonly keys: readonly V1VolumeProjection[];
   readonly configHash: string;
   readonly updateStrategy: 'OnDelete' | 'RollingUpdate';
+}
+
+interface NodePort {
+  readonly name: 'cells' | 'http' | 'metrics';
+  readonly port: number;
+  readonly protocol: 'TCP' | 'UDP';
 }
 
 export type NodeStatefulSet = Manifest & { spec: V1StatefulSetSpec };
@@ -23,6 +43,19 @@ export type NodeStatefulSet = Manifest & { spec: V1StatefulSetSpec };
 const uid = 65532;
 /** As nodes/host/daemon.ts has it when it is not told otherwise. */
 const graceSeconds = 45;
+
+/** What a node knows of itself that changes while it runs. */
+const address = { path: 'address', fieldRef: { fieldPath: `metadata.annotations['${addressAnnotation}']` } };
+
+/**
+ * A machine that the control plane can't reach may carry calls all the same, which would be lost when it is reached again
+ * if its pods had been given up meanwhile; and nobody could have taken their place, since each is the only one of its name.
+ */
+const patience = ['not-ready', 'unreachable'].map((taint) => ({
+  key: `node.kubernetes.io/${taint}`,
+  operator: 'Exists' as const,
+  effect: 'NoExecute' as const,
+}));
 
 const probe = (path: string) => ({ httpGet: { path, port: 'metrics' }, timeoutSeconds: 2 });
 
@@ -47,6 +80,9 @@ export function nodeStatefulSet(node: NodePod): NodeStatefulSet {
           // Whoever ends the pod without asking the operator lets its calls go elsewhere first.
           terminationGracePeriodSeconds: node.role === 'directory' ? 5 : graceSeconds + 15,
           nodeSelector: { ...node.nodeSelector },
+          ...neighbours(node),
+          tolerations: patience,
+          ...(node.onHost ? { hostNetwork: true } : {}),
           // The group lets the daemon read the mounted seeds, whose files nobody else may.
           securityContext: {
             runAsNonRoot: true,
@@ -61,11 +97,17 @@ export function nodeStatefulSet(node: NodePod): NodeStatefulSet {
               image: node.image,
               imagePullPolicy: 'IfNotPresent',
               args: [`nodes/${node.role}/main.ts`],
-              env: [{ name: 'POD_IP', valueFrom: { fieldRef: { fieldPath: 'status.podIP' } } }],
-              ports: [node.port, { name: 'metrics', containerPort: ports.metrics, protocol: 'TCP' }],
+              // Where Prometheus and the kubelet ask; in the network of a machine not at its other addresses.
+              env: [{ name: 'HERD_PROBES_ADDRESS', valueFrom: { fieldRef: { fieldPath: 'status.podIP' } } }],
+              ports: node.ports.map(({ name, port, protocol }) => ({
+                name,
+                containerPort: port,
+                ...(node.onHost ? { hostPort: port } : {}),
+                protocol,
+              })),
               livenessProbe: { ...probe('/healthz'), periodSeconds: 10, failureThreshold: 3, initialDelaySeconds: 10 },
               readinessProbe: { ...probe('/readyz'), periodSeconds: 1 },
-              resources: { requests: { cpu: '200m', memory: '128Mi' }, limits: { memory: '256Mi' } },
+              resources: { requests: { ...node.resources }, limits: { ...node.resources } },
               securityContext: {
                 allowPrivilegeEscalation: false,
                 readOnlyRootFilesystem: true,
@@ -74,11 +116,13 @@ export function nodeStatefulSet(node: NodePod): NodeStatefulSet {
               volumeMounts: [
                 { name: 'config', mountPath: '/etc/herd/config', readOnly: true },
                 { name: 'keys', mountPath: '/etc/herd/keys', readOnly: true },
+                ...(node.role === 'directory' ? [] : [{ name: 'pod', mountPath: '/etc/herd/pod', readOnly: true }]),
               ],
             },
           ],
           volumes: [
             { name: 'config', configMap: { name: node.id } },
+            ...(node.role === 'directory' ? [] : [{ name: 'pod', downwardAPI: { items: [address] } }]),
             { name: 'keys', projected: { defaultMode: 0o440, sources: [...node.keys] } },
           ],
         },
@@ -86,5 +130,3 @@ export function nodeStatefulSet(node: NodePod): NodeStatefulSet {
     },
   };
 }
-
-export const cellsPort: V1ContainerPort = { name: 'cells', containerPort: ports.cells, protocol: 'UDP' };

@@ -1,33 +1,51 @@
 /** Kubernetes objects of one slot: the configuration and the pod of a mix, rendezvous or superpeer. */
 import type { z } from 'zod';
+import type { ObjectMeta } from '../api/fields.ts';
 import { apiVersion } from '../api/fields.ts';
 import type { NodeSlot, NodeSlotSpec } from '../api/slot.ts';
 import type { Manifest } from '../kube/types.ts';
-import { configHash, configMap, type DirectoryAddress, nodeConfig } from './config.ts';
-import { childMetadata, finalizer, identitySecretName, keysSecretName, type Owner, roleLabels } from './labels.ts';
-import { cellsPort, nodeStatefulSet } from './pod.ts';
+import { slotBudget } from './budget.ts';
+import { configHash, configMap, type DirectoryAddress, type NodePorts, nodeConfig } from './config.ts';
+import {
+  childMetadata,
+  finalizer,
+  homeLabel,
+  identitySecretName,
+  keysSecretName,
+  type Owner,
+  ownLabels,
+  roleLabels,
+} from './labels.ts';
+import { nodeStatefulSet } from './pod.ts';
 import { seedKey } from './secret.ts';
 
 export interface SlotInput {
   readonly slot: NodeSlot;
   readonly identityKey: string;
   readonly directory: DirectoryAddress;
+  readonly ports: NodePorts;
   readonly image: string;
 }
 
-export function slotObjects({ slot, identityKey, directory, image }: SlotInput) {
+export function slotObjects({ slot, identityKey, directory, ports, image }: SlotInput) {
   const owner: Owner = { kind: 'NodeSlot', metadata: slot.metadata };
   const id = slot.metadata.name;
-  const { zone, role, nodeSelector } = slot.spec;
-  const config = nodeConfig(role, id, zone, directory);
+  const { zone, role, nodeSelector, placement, resources, network } = slot.spec;
+  const config = nodeConfig(role, id, zone, directory, ports);
   const statefulSet = nodeStatefulSet({
     owner,
     zone,
     role,
     id,
     nodeSelector,
+    placement,
+    resources,
     image,
-    port: cellsPort,
+    onHost: network.mode === 'Host',
+    ports: [
+      { name: 'cells', port: ports.cells, protocol: 'UDP' },
+      { name: 'metrics', port: ports.metrics, protocol: 'TCP' },
+    ],
     keys: [
       { secret: { name: identitySecretName(id), items: [{ key: seedKey.identity, path: 'identity' }] } },
       { secret: { name: keysSecretName(id) } },
@@ -36,12 +54,13 @@ export function slotObjects({ slot, identityKey, directory, image }: SlotInput) 
     // The slot's controller ends the pod when nothing rides on it.
     updateStrategy: 'OnDelete',
   });
-  return { configMap: configMap(owner, zone, config), statefulSet };
+  const budgets = slot.metadata.labels?.[homeLabel] === undefined ? [] : [slotBudget(slot)];
+  return { configMap: configMap(owner, zone, config), statefulSet, budgets };
 }
 
-export type SlotWish = Omit<z.input<typeof NodeSlotSpec>, 'drain'>;
+export type SlotWish = Omit<z.input<typeof NodeSlotSpec>, 'drain' | 'port'>;
 
-/** The slot itself, as the controller of its Zone or Superpeer wants it: all but the permission to drain, which is given apart. */
+/** The slot itself, as the controller of its Zone or Superpeer wants it: all but the permission to drain and the port, which are given apart. */
 export function slotManifest(owner: Owner, name: string, spec: SlotWish): Manifest & { spec: SlotWish } {
   return {
     apiVersion,
@@ -52,9 +71,22 @@ export function slotManifest(owner: Owner, name: string, spec: SlotWish): Manife
   };
 }
 
-/** The permission to drain, or its withdrawal: the only field that is applied under a manager of its own. */
-export function drainManifest({ metadata: { name, namespace, uid } }: NodeSlot, drain: boolean) {
-  return { apiVersion, kind: 'NodeSlot', metadata: { name, namespace, uid }, spec: { drain } } satisfies Manifest & {
+/** The same in another cluster, where nothing could own it: its Zone removes it itself. */
+export function memberSlotManifest(
+  home: ObjectMeta,
+  { namespace, name }: { readonly namespace: string; readonly name: string },
+  spec: SlotWish,
+): Manifest & { spec: SlotWish } {
+  const labels = { ...ownLabels, ...roleLabels(spec.zone, spec.role), [homeLabel]: home.uid };
+  return { apiVersion, kind: 'NodeSlot', metadata: { name, namespace, labels, finalizers: [finalizer] }, spec };
+}
+
+/** The permission to drain, or its withdrawal, or the port: fields that are applied under managers of their own. */
+export function givenManifest(
+  { metadata: { name, namespace, uid } }: NodeSlot,
+  spec: { drain: boolean } | { port: number },
+) {
+  return { apiVersion, kind: 'NodeSlot', metadata: { name, namespace, uid }, spec } satisfies Manifest & {
     spec: object;
   };
 }

@@ -8,13 +8,21 @@ export type Consensus =
   | { kind: 'unasked' }
   /** The problem is worded without times or counts, so that a status that shows it stays the same. */
   | { kind: 'unreachable'; problem: string }
-  | { kind: 'verified'; epoch: number };
+  | { kind: 'verified'; epoch: number; meshRates: readonly MeshRate[] };
+
+/** What links to that zone carry from then on, milliseconds since 1970. */
+export interface MeshRate {
+  readonly zone: string;
+  readonly cellsPerTick: number;
+  readonly from: number;
+}
 
 const Answer = z.object({ own: z.unknown() });
 const Document = z.object({
   zone: z.string(),
   epoch: z.int(),
   validUntil: z.string(),
+  meshRates: z.array(z.object({ zone: z.string(), cellsPerTick: z.int().min(1), from: z.int().min(0) })).default([]),
 });
 
 /** @param rootKey base64 of the zone's Ed25519 public key */
@@ -29,5 +37,6 @@ export function readConsensus(answer: unknown, zone: string, rootKey: string, no
   if (!document.success) return unreachable('the signed consensus can’t be read');
   if (document.data.zone !== zone) return unreachable(`the consensus is of zone ${document.data.zone}`);
   if (!(Date.parse(document.data.validUntil) > nowMs)) return unreachable('the consensus has expired');
-  return { kind: 'verified', epoch: document.data.epoch };
+  const { epoch, meshRates } = document.data;
+  return { kind: 'verified', epoch, meshRates };
 }

@@ -6,6 +6,8 @@ import { parseJson } from './json.ts';
 export interface ListedNode {
   readonly registered: boolean;
   readonly draining: boolean;
+  /** Whether the node is where it says it is: undefined before the directory has looked. */
+  readonly answered: boolean | undefined;
   /** Only of a node that drains, and only once it has said so. */
   readonly empty: boolean | undefined;
   /** A mix's verdict on a superpeer. */
@@ -23,6 +25,7 @@ const Document = z.object({
       id: z.string(),
       registered: z.boolean(),
       draining: z.boolean(),
+      answered: z.boolean().nullish(),
       empty: z.boolean().optional(),
       expelled: z.string().nullable(),
     }),
@@ -49,9 +52,9 @@ export function readDirectoryNodes(
   if (data.zone !== zone) return { refused: `the report on nodes is of zone ${data.zone}` };
   if (Math.abs(nowMs - data.issuedAt) > ageMsMax) return { refused: 'the report on nodes is of another time' };
   return new Map(
-    data.nodes.map(({ id, registered, draining, empty, expelled }) => [
+    data.nodes.map(({ id, registered, draining, answered, empty, expelled }) => [
       id,
-      { registered, draining, empty, expelled: expelled ?? undefined },
+      { registered, draining, answered: answered ?? undefined, empty, expelled: expelled ?? undefined },
     ]),
   );
 }

@@ -3,31 +3,45 @@
  *
  * Property: of each role at most one slot drains at a time, in whatever region it is, and only while all others that
  * are to stay are Active; so there is somebody for its clients and circuits to go to, and the regions never drain the same
- * layer at once. Of a zone that is deleted all drain together: it has nobody to go to.
+ * layer at once. Of a role of which some can't be seen none gets the permission. Of a zone that is deleted all drain
+ * together: it has nobody to go to.
  */
-import type { DrainReason, NodeSlot } from '../api/slot.ts';
+import type { DrainReason, NodeSlot, SlotRole } from '../api/slot.ts';
+import type { PlacedSlot } from './members.ts';
 
 export interface Permission {
-  readonly slot: NodeSlot;
+  readonly slot: PlacedSlot;
   readonly drain: boolean;
 }
 
 /** What has to go first: what holds up a person's `kubectl drain`, then what was asked for. */
 const urgency: readonly DrainReason[] = ['Cordoned', 'Requested', 'Retired', 'Outdated'];
 
-/** @returns the permissions that are to change */
-export function planDrains(slots: readonly NodeSlot[], zoneIsLeaving: boolean): Permission[] {
+/**
+ * @param unseen roles of slots in clusters that can't be asked
+ * @returns the permissions that are to change
+ */
+export function planDrains(
+  slots: readonly PlacedSlot[],
+  zoneIsLeaving: boolean,
+  unseen: ReadonlySet<SlotRole>,
+): Permission[] {
   const roles = new Set(slots.map(({ spec }) => spec.role));
   const wanted = zoneIsLeaving
     ? slots.map((slot) => ({ slot, drain: true }))
-    : [...roles].flatMap((role) => ofRole(slots.filter(({ spec }) => spec.role === role)));
+    : [...roles].flatMap((role) =>
+        ofRole(
+          slots.filter(({ spec }) => spec.role === role),
+          unseen.has(role),
+        ),
+      );
   return wanted.filter(({ slot, drain }) => slot.spec.drain !== drain);
 }
 
-function ofRole(slots: readonly NodeSlot[]): Permission[] {
+function ofRole(slots: readonly PlacedSlot[], isUnseen: boolean): Permission[] {
   // Whoever had the permission keeps it until it is what it was before: then its successor is up, or nobody wants it to go.
   const holders = slots.filter((slot) => slot.spec.drain && !isSettled(slot));
-  const next = holders.length === 0 ? candidate(slots) : undefined;
+  const next = holders.length === 0 && !isUnseen ? candidate(slots) : undefined;
   return slots.map((slot) => ({ slot, drain: holders.includes(slot) || slot === next }));
 }
 

@@ -15,6 +15,7 @@ import { durationMs } from '../api/fields.ts';
 import type { DrainReason, NodeSlot, NodeSlotStatus, SlotState } from '../api/slot.ts';
 import type { KubeNode, KubeObject, Manifest, Pod, StatefulSet } from '../kube/types.ts';
 import {
+  addressAnnotation,
   drainAnnotation,
   forceAnnotation,
   identitySecretName,
@@ -26,14 +27,18 @@ import {
 } from '../objects/labels.ts';
 import type { ChangingKeys, KeySecret } from '../objects/secret.ts';
 import { slotObjects } from '../objects/slot.ts';
+import { addressOf } from './address.ts';
 import type { ListedNode } from './directory-nodes.ts';
 import { keyNames, keyStatesOf, type MadeKey, type RotationTimes } from './key-rotation.ts';
-import { askedMs, conditions, type Finding, isTrue, type Problem, timeOf } from './status.ts';
+import { portsOf } from './ports.ts';
+import { askedMs, conditions, type Finding, isTrue, judgeReached, type Problem, sayReady, timeOf } from './status.ts';
 
 export interface SlotView {
   readonly slot: NodeSlot;
   readonly identityKey: string | undefined;
   readonly keyProblem: Problem | undefined;
+  /** What of its machine's ports it is to have in mode Host: undefined when none is free. */
+  readonly port: number | undefined;
   /** The keys that change. */
   readonly made: readonly MadeKey[];
   readonly statefulSet: StatefulSet | undefined;
@@ -46,8 +51,10 @@ export interface SlotView {
 }
 
 export interface SlotPlan {
+  /** The port that the slot is given, before all else: what is applied would not have it yet. */
+  readonly grant: number | undefined;
   readonly apply: readonly Manifest[];
-  /** The pod is to be told which keys it should have, lest the kubelet takes a minute to notice. */
+  /** The pod is to be told its address, and which keys it should have, lest the kubelet takes a minute to notice. */
   readonly nudge: { readonly pod: Pod; readonly annotations: Record<string, string> } | undefined;
   /** What is to be ended: with this uid, so that it is not one that has just been made. A StatefulSet takes its pod with it. */
   readonly end: { readonly kind: 'Pod' | 'StatefulSet'; readonly name: string; readonly uid: string } | undefined;
@@ -92,10 +99,11 @@ export function planSlot(view: SlotView, nowMs: number): SlotPlan {
   const gone = isGone(view, drain);
   const state = gone ? 'Gone' : stateOf(view, drain);
   const findings = judge(view, state);
-  const settled = findings.every(isTrue) && drain.reason === undefined;
+  const settled = sayReady(findings) && drain.reason === undefined;
   const paused = slot.spec.paused && !isLeaving(slot);
   return {
-    apply: objects && !paused && !isLeaving(slot) ? [objects.configMap, objects.statefulSet] : [],
+    grant: view.port === slot.spec.port ? undefined : view.port,
+    apply: objects && !paused && !isLeaving(slot) ? [objects.configMap, ...objects.budgets, objects.statefulSet] : [],
     nudge: paused ? undefined : nudge(view),
     end: paused ? undefined : toEnd(view, drain),
     finalizer: !gone,
@@ -104,6 +112,7 @@ export function planSlot(view: SlotView, nowMs: number): SlotPlan {
       conditions: conditions(findings, slot.status?.conditions ?? [], slot.metadata.generation, nowMs),
       state,
       ...(view.identityKey ? { identityKey: view.identityKey } : {}),
+      ...addressIn(view),
       ...(view.pod?.spec?.nodeName ? { machine: view.pod.spec.nodeName } : {}),
       registered: isRegistered(view),
       ...(drain.reason ? { drainReason: drain.reason } : {}),
@@ -123,17 +132,41 @@ const isReady = (view: SlotView) =>
   isUp(view) &&
   view.pod!.status!.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') === true;
 
-function build({ slot, identityKey, nodeImage: image }: SlotView) {
+function build(view: SlotView) {
+  const { slot, identityKey, nodeImage: image } = view;
   const { directory } = slot.spec;
-  return identityKey && directory ? slotObjects({ slot, identityKey, directory, image }) : undefined;
+  const ports = portsIn(view);
+  return identityKey && directory && ports ? slotObjects({ slot, identityKey, directory, ports, image }) : undefined;
 }
 
-function nudge({ pod, made }: SlotView): SlotPlan['nudge'] {
+/** One that is not free any more, or of another range, is none. */
+const portsIn = ({ slot, port }: SlotView) =>
+  slot.spec.network.mode === 'Pod' || port === slot.spec.port ? portsOf(slot.spec) : undefined;
+
+function nudge(view: SlotView): SlotPlan['nudge'] {
+  const { pod, made } = view;
+  if (!pod || pod.metadata.deletionTimestamp) return undefined;
+  const before = pod.metadata.annotations ?? {};
   const names = keyNames(made);
-  if (!pod || pod.metadata.deletionTimestamp || pod.metadata.annotations?.[keysAnnotation] === names) return undefined;
   // The first keys are made before the pod.
-  if (!pod.metadata.annotations?.[keysAnnotation] && made.every(({ number }) => number === 1)) return undefined;
-  return { pod, annotations: { [keysAnnotation]: names } };
+  const areFirst = !before[keysAnnotation] && made.every(({ number }) => number === 1);
+  const found = where(view);
+  // Where nothing is known any more it stays where it was: what has become of its machine's address may be known again.
+  const address = typeof found === 'string' ? found : before[addressAnnotation];
+  const annotations = {
+    ...(address ? { [addressAnnotation]: address } : {}),
+    ...(areFirst ? {} : { [keysAnnotation]: names }),
+  };
+  const told = Object.entries(annotations).every(([name, value]) => before[name] === value);
+  return told ? undefined : { pod, annotations };
+}
+
+const where = ({ slot, pod, machine }: SlotView) => addressOf(slot.spec.network.addresses, pod, machine);
+
+function addressIn(view: SlotView): { address?: string } {
+  const found = where(view);
+  const cells = view.pod?.spec?.containers[0]?.ports?.find(({ name }) => name === 'cells');
+  return typeof found === 'string' && cells ? { address: `${found}:${cells.containerPort}` } : {};
 }
 
 interface Drain {
@@ -213,7 +246,12 @@ function judge(view: SlotView, state: SlotState): SlotFinding[] {
   const keys = judgeKeys(view);
   const pod = judgePod(view);
   const registered = judgeRegistered(view);
-  return [keys, pod, registered, judgeReady(view, state, [keys, pod, registered])];
+  const port = judgePort(view);
+  const addressed = judgeAddressed(view);
+  // On a machine without an address the pod can't become ready; without a machine there is none.
+  const pods = addressed.reason === 'NotPlaced' ? [pod, addressed] : [addressed, pod];
+  const ready = judgeReady(view, state, [keys, port, ...pods, registered]);
+  return [addressed, keys, port, pod, registered, judgeReached(view.listed), ready];
 }
 
 const no = (type: SlotConditionType, reason: string, message: string): SlotFinding => ({
@@ -228,11 +266,31 @@ function judgeKeys({ keyProblem }: SlotView): SlotFinding {
   return { type: 'KeysReady', status: 'True', reason: 'KeysMade', message: 'the node has its key' };
 }
 
+/** In mode Pod every pod has all ports. */
+function judgePort(view: SlotView): SlotFinding {
+  const { mode, ports } = view.slot.spec.network;
+  if (portsIn(view)) {
+    const message = mode === 'Pod' ? 'the node’s pod has all ports' : 'the node has ports of its machine for itself';
+    return { type: 'PortsGiven', status: 'True', reason: 'Given', message };
+  }
+  const { first, count } = ports;
+  const range = `${first} to ${first + count - 1}`;
+  return no('PortsGiven', 'NoFreePort', `nodes that may be on the same machines have all ports from ${range}`);
+}
+
+function judgeAddressed(view: SlotView): SlotFinding {
+  const found = where(view);
+  if (typeof found !== 'string') return no('Addressed', found.reason, found.message);
+  return { type: 'Addressed', status: 'True', reason: 'Found', message: 'others reach the node at status.address' };
+}
+
 function judgePod(view: SlotView): SlotFinding {
   const { slot, pod } = view;
   if (!slot.spec.directory)
     return no('PodReady', 'ZoneNotPublished', 'the zone has published no root key and directory yet');
   if (!pod) return no('PodReady', 'NoPod', 'there is no pod yet');
+  const placed = pod.status?.conditions?.find(({ type }) => type === 'PodScheduled');
+  if (placed?.status === 'False') return no('PodReady', 'Unschedulable', placed.message ?? 'no machine takes the pod');
   if (!isReady(view)) return no('PodReady', 'PodNotReady', `pod ${pod.metadata.name} is not ready`);
   return { type: 'PodReady', status: 'True', reason: 'PodReady', message: 'the pod is ready' };
 }

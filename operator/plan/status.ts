@@ -3,6 +3,7 @@ import type { Condition } from '../api/conditions.ts';
 import type { StatefulSet } from '../kube/types.ts';
 import type { NodeStatefulSet } from '../objects/pod.ts';
 import { covers } from './covers.ts';
+import type { ListedNode } from './directory-nodes.ts';
 
 export interface Problem {
   readonly reason: string;
@@ -24,6 +25,19 @@ export const askedMs = (...times: readonly (string | undefined)[]): number =>
   Math.max(0, ...times.map((time) => Date.parse(time ?? '')).filter(Number.isFinite));
 
 export const isTrue = (finding: Finding<string>) => finding.status === 'True';
+
+/** What a directory has found where a node says it is; no part of being Ready, since the fault may be the directory's own way out. */
+export function judgeReached(listed: ListedNode | 'absent' | undefined): Finding<'Reached'> {
+  const found = listed === 'absent' ? undefined : listed?.answered;
+  const [type, of] = ['Reached', 'at its address'] as const;
+  if (found === undefined)
+    return { type, status: 'Unknown', reason: 'NotTried', message: `nobody has looked for it ${of}` };
+  if (found) return { type, status: 'True', reason: 'Answered', message: `it answers the directory ${of}` };
+  return { type, status: 'False', reason: 'NoAnswer', message: `nothing answers the directory ${of}` };
+}
+
+export const sayReady = (findings: readonly Finding<string>[]) =>
+  findings.some((finding) => finding.type === 'Ready' && isTrue(finding));
 
 /** Sorted by type; the transition time of a condition stays until its status changes. */
 export function conditions(

@@ -1,14 +1,17 @@
 /** What a Superpeer needs: (view, now) → its slot, status. Pure. One that others run has no slot: it is admitted when somebody has approved it. */
+import { UNSERVICEABLE } from '../../nodes/config/verdict.ts';
+import type { CertifiedText } from '../../nodes/crypto/signed.ts';
 import type { SuperpeerConditionType } from '../api/conditions.ts';
-import type { NodeSlot } from '../api/slot.ts';
 import type { Superpeer, SuperpeerStatus } from '../api/superpeer.ts';
 import type { Zone } from '../api/zone.ts';
 import type { Manifest } from '../kube/types.ts';
 import { readmitAnnotation, regionSelector } from '../objects/labels.ts';
-import { slotManifest } from '../objects/slot.ts';
+import { memberSlotManifest, type SlotWish, slotManifest } from '../objects/slot.ts';
 import type { ListedNode } from './directory-nodes.ts';
-import { askedMs, conditions, type Finding, isTrue } from './status.ts';
-import { isApproved, slotKeys } from './zone.ts';
+import { isSameMember, type MemberView, mayBeMade, memberId, memberOfRegion, type PlacedSlot } from './members.ts';
+import { takeReceipts, validShare } from './receipts.ts';
+import { askedMs, conditions, type Finding, isTrue, judgeReached, sayReady } from './status.ts';
+import { isApproved, type Removal, slotTerms } from './zone.ts';
 
 export interface SuperpeerView {
   readonly superpeer: Superpeer;
@@ -16,13 +19,21 @@ export interface SuperpeerView {
   readonly zone: Zone | undefined;
   /** The zone whose directory serves that one. */
   readonly host: Zone | undefined;
-  readonly slot: NodeSlot | undefined;
+  /** Wherever it is. */
+  readonly slot: PlacedSlot | undefined;
+  /** Of the zone. */
+  readonly members: readonly MemberView[];
   /** What the zone's directory says of it: undefined when it can't be asked, 'absent' when the roster has no such node. */
   readonly listed: ListedNode | 'absent' | undefined;
+  /** What the directory says that it has carried, not verified. */
+  readonly receipts: readonly CertifiedText[];
 }
 
 export interface SuperpeerPlan {
   readonly apply: readonly Manifest[];
+  readonly remove: readonly Removal[];
+  /** The slot, where it is to be in another cluster. */
+  readonly member: { readonly id: string; readonly home: string; readonly manifest: Manifest } | undefined;
   readonly status: SuperpeerStatus;
   readonly requeueAfterMs: number;
 }
@@ -39,52 +50,84 @@ export function planSuperpeer(view: SuperpeerView, nowMs: number): SuperpeerPlan
   const findings = judge(view);
   const identityKey = superpeer.spec.external?.identityKey ?? slot?.status?.identityKey;
   return {
-    apply: wish(view),
+    ...wish(view),
     status: {
       observedGeneration: generation,
       conditions: conditions(findings, superpeer.status?.conditions ?? [], generation, nowMs),
       ...(identityKey ? { identityKey } : {}),
+      ...carried(view),
     },
     requeueAfterMs: isWaiting(view, findings) ? pollUnreadyMs : pollMs,
   };
 }
 
+function carried({ superpeer, zone, receipts: told }: SuperpeerView): Partial<SuperpeerStatus> {
+  const { metadata, spec, status } = superpeer;
+  const known = status?.receipts ?? [];
+  const rootKey = zone?.status?.rootKey;
+  const payment = spec.payment ?? zone?.spec.superpeerPayment;
+  const payee = { zone: spec.zoneRef, superpeer: metadata.name, payment };
+  const receipts = rootKey ? takeReceipts(known, told, { ...payee, rootKey }) : known;
+  const last = receipts.at(-1);
+  if (!last) return {};
+  return { receipts, lastValid: validShare(last), ...(last.payout !== undefined && { lastPayout: last.payout }) };
+}
+
 /** A slot tells when it has changed; nobody tells of what others run, or of what a directory says of one that is up. */
-function isWaiting({ superpeer, slot }: SuperpeerView, findings: readonly SuperpeerFinding[]): boolean {
-  return (superpeer.spec.external !== undefined || slot?.status?.state === 'Active') && !findings.every(isTrue);
+function isWaiting(view: SuperpeerView, findings: readonly SuperpeerFinding[]): boolean {
+  const { superpeer, slot } = view;
+  if (memberOf(view)?.problem) return false;
+  return (superpeer.spec.external !== undefined || slot?.status?.state === 'Active') && !sayReady(findings);
 }
 
-/** The key is made even while the zone is missing. */
-function wish(view: SuperpeerView): Manifest[] {
+/** The key is made even while the zone is missing. A slot that is here and should be in another cluster goes first. */
+function wish(view: SuperpeerView): Pick<SuperpeerPlan, 'apply' | 'remove' | 'member'> {
+  const { superpeer, zone, slot } = view;
+  const { managed } = superpeer.spec;
+  const nothing = { apply: [], remove: [], member: undefined };
+  if (!managed) return nothing;
+  const { name } = superpeer.metadata;
+  const { region } = managed;
+  const member = zone && memberOfRegion(zone, region);
+  const isStray = member !== undefined && slot !== undefined && slot.member === undefined;
+  if (isStray) return { ...nothing, remove: slot.metadata.deletionTimestamp ? [] : [{ kind: 'NodeSlot', name }] };
+  const slots = slot ? [slot] : [];
+  const mayBe = zone ? mayBeMade({ name, region, member }, { ...view, zone, slots }) : slot?.member === undefined;
+  if (!mayBe || isTaken(view)) return nothing;
+  const spec = slotWish(view, region, managed.nodeSelector ?? regionSelector(region));
+  if (!zone || !member)
+    return { ...nothing, apply: [slotManifest({ kind: 'Superpeer', metadata: superpeer.metadata }, name, spec)] };
+  const manifest = memberSlotManifest(zone.metadata, { namespace: member.namespace, name }, spec);
+  return { ...nothing, member: { id: memberId(member), home: zone.metadata.uid, manifest } };
+}
+
+/** Where its slot is to be in another cluster. */
+function memberOf({ superpeer, zone, members }: SuperpeerView): MemberView | undefined {
+  const ref = zone && memberOfRegion(zone, superpeer.spec.managed?.region);
+  return ref && members.find((member) => isSameMember(member, ref));
+}
+
+const isTaken = (view: SuperpeerView) => memberOf(view)?.taken.has(view.superpeer.metadata.name) === true;
+
+function slotWish(view: SuperpeerView, region: string, nodeSelector: SlotWish['nodeSelector']): SlotWish {
   const { superpeer, zone } = view;
-  const { managed, zoneRef } = superpeer.spec;
-  if (!managed) return [];
   const { rootKey, directoryURL: url } = zone?.status ?? {};
-  const { region, nodeSelector = regionSelector(region) } = managed;
-  return [
-    slotManifest({ kind: 'Superpeer', metadata: superpeer.metadata }, superpeer.metadata.name, {
-      zone: zoneRef,
-      role: 'superpeer',
-      region,
-      nodeSelector,
-      ...(zone ? ofZone(view, zone) : {}),
-      ...(rootKey && url ? { directory: { url, rootKey } } : {}),
-    }),
-  ];
+  return {
+    zone: superpeer.spec.zoneRef,
+    role: 'superpeer',
+    region,
+    nodeSelector,
+    ...(zone ? slotTerms(view.host ? [view.host] : [], zone) : {}),
+    ...(rootKey && url ? { directory: { url, rootKey } } : {}),
+  };
 }
-
-const ofZone = ({ host }: SuperpeerView, zone: Zone) => ({
-  drainDeadlineSeconds: zone.spec.drainDeadlineSeconds,
-  paused: zone.spec.paused,
-  keys: slotKeys(host ? [host] : [], zone),
-});
 
 function judge(view: SuperpeerView): SuperpeerFinding[] {
   const zoneFound = judgeZone(view);
   const registered = judgeRegistered(view);
   const trusted = judgeTrusted(view);
   const first = [zoneFound, ...(isApproved(view.superpeer) ? [] : [pending]), trusted];
-  return [zoneFound, trusted, registered, judgeReady(view, [...first, registered])];
+  return [zoneFound, trusted, registered, judgeReached(view.listed), judgeReady(view, [...first, registered])];
 }
 
 const no = (type: SuperpeerConditionType, reason: string, message: string): SuperpeerFinding => ({
@@ -113,8 +156,11 @@ function judgeRegistered({ listed }: SuperpeerView): SuperpeerFinding {
 
 /** A verdict stands until somebody forgives it: what the directory knows of it goes when the roster no longer has the superpeer. */
 function judgeTrusted({ superpeer, listed }: SuperpeerView): SuperpeerFinding {
-  if (listed !== undefined && listed !== 'absent' && listed.expelled !== undefined)
-    return no('Trusted', 'Expelled', `a mix of the zone has found the superpeer out: ${listed.expelled}`);
+  const verdict = listed === undefined || listed === 'absent' ? undefined : listed.expelled;
+  if (verdict === UNSERVICEABLE)
+    return no('Trusted', 'Unserviceable', 'too few of its clients’ packets come through the superpeer');
+  if (verdict !== undefined)
+    return no('Trusted', 'Expelled', `a mix of the zone has found the superpeer out: ${verdict}`);
   const before = superpeer.status?.conditions.find(({ type }) => type === 'Trusted');
   const forgivenMs = askedMs(superpeer.metadata.annotations?.[readmitAnnotation]);
   if (before?.status === 'False' && forgivenMs <= Date.parse(before.lastTransitionTime))
@@ -122,9 +168,13 @@ function judgeTrusted({ superpeer, listed }: SuperpeerView): SuperpeerFinding {
   return { type: 'Trusted', status: 'True', reason: 'NoVerdict', message: 'no mix has found the superpeer out' };
 }
 
-function judgeReady({ superpeer, slot }: SuperpeerView, needed: readonly SuperpeerFinding[]): SuperpeerFinding {
+function judgeReady(view: SuperpeerView, needed: readonly SuperpeerFinding[]): SuperpeerFinding {
   const missing = needed.find((finding) => !isTrue(finding));
   if (missing) return no('Ready', missing.reason, missing.message);
+  const { superpeer, slot } = view;
+  const problem = memberOf(view)?.problem;
+  if (problem) return { type: 'Ready', status: 'Unknown', ...problem };
+  if (isTaken(view)) return no('Ready', 'SlotOfAnother', 'its cluster has a NodeSlot of its name of another Zone');
   const state = slot?.status?.state;
   if (superpeer.spec.managed && state !== 'Active')
     return no('Ready', 'NotActive', `its slot is ${state ?? 'not there'}`);

@@ -31,11 +31,33 @@ import {
 } from '../objects/labels.ts';
 import type { NodeStatefulSet } from '../objects/pod.ts';
 import type { ChangingKeys, KeySecret } from '../objects/secret.ts';
-import { type SlotWish, slotManifest } from '../objects/slot.ts';
-import { numberChannels, numbersIn } from './channels.ts';
+import { slotManifest } from '../objects/slot.ts';
+import { channelled, numbersIn } from './channels.ts';
 import type { Consensus } from './consensus.ts';
 import { type Permission, planDrains } from './drains.ts';
 import { keyNames, keyStatesOf, type MadeKey, type RotationTimes } from './key-rotation.ts';
+import {
+  isAwaited,
+  type MemberWish,
+  makeable,
+  planMembers,
+  retired,
+  takenNames,
+  unseenRoles,
+  type WantedSlot,
+} from './member-wishes.ts';
+import {
+  clusterStatuses,
+  isEnrolled,
+  judgeClusters,
+  type MemberView,
+  memberOfRegion,
+  membersOfZone,
+  type Names,
+  type PlacedSlot,
+  rosterIn,
+  unseenEntries,
+} from './members.ts';
 import { hostOf } from './relations.ts';
 import { askedMs, conditions, type Finding, isTrue, nodeReady, type Problem, timeOf } from './status.ts';
 
@@ -44,7 +66,11 @@ export interface ZoneView {
   /** All of the namespace, this one included. */
   readonly zones: readonly Zone[];
   readonly superpeers: readonly Superpeer[];
-  readonly slots: readonly NodeSlot[];
+  readonly slots: readonly PlacedSlot[];
+  /** Of this zone and of those that its directory serves. */
+  readonly members: readonly MemberView[];
+  /** Names of slots of the zone's name that are a Zone's of another cluster. */
+  readonly taken: Names;
   /** Public half of the zone's root key. */
   readonly rootKey: string | undefined;
   /** Why the key is missing, if it is. */
@@ -73,6 +99,8 @@ export interface ZonePlan {
   readonly nudge: { readonly pod: Pod; readonly annotations: Record<string, string> } | undefined;
   readonly remove: readonly Removal[];
   readonly permissions: readonly Permission[];
+  /** By the member's id. */
+  readonly members: ReadonlyMap<string, MemberWish>;
   /** Whether the zone keeps its finalizer. */
   readonly finalizer: boolean;
   readonly status: ZoneStatus;
@@ -80,7 +108,6 @@ export interface ZonePlan {
 }
 
 type ZoneFinding = Finding<ZoneConditionType>;
-type SlotOfZone = { readonly name: string; readonly wish: SlotWish };
 
 /** Pods tell of themselves; only what the consensus says has to be asked for. */
 const pollMs = 30_000;
@@ -126,36 +153,45 @@ export function planZone(view: ZoneView, nowMs: number): ZonePlan {
   const wanted = isLeaving(zone) ? [] : wantedSlots(view, self.address);
   const ownDirectory = hosts(zone) && self.address ? planDirectory(view) : undefined;
   const findings = judge(view, { directory, peers, ownDirectory, wanted });
-  const ready = findings.some((finding) => finding.type === 'Ready' && isTrue(finding));
-  const quiet = ready && own.every(({ status }) => status?.drainReason === undefined);
+  // Of a cluster that can't be asked somebody tells when it can.
+  const settled = findings.some(({ type, status }) => type === 'Ready' && status !== 'False');
+  const quiet = settled && own.every(({ status }) => status?.drainReason === undefined);
   const paused = zone.spec.paused && !isLeaving(zone);
   // Nobody is left to one that is out of the roster, nor waits for it.
   const untrusted = new Set(view.superpeers.filter((s) => !isTrusted(s)).map(({ metadata: { name } }) => name));
   const isCounted = ({ metadata: { name } }: NodeSlot) => !untrusted.has(name);
+  const counted = own.filter(isCounted);
+  const permissions = paused ? [] : planDrains(counted, isLeaving(zone), unseenRoles(view, counted, wanted));
+  const clusters = clusterStatuses(zone, membersOfZone(view, zone.metadata.name));
   return {
     apply: isLeaving(zone) ? lastWords(view, ownDirectory) : wishes(view, wanted, paused ? undefined : ownDirectory),
     nudge: paused ? undefined : nudge(view, ownDirectory),
     remove: paused ? [] : removals(view, wanted),
-    permissions: paused ? [] : planDrains(own.filter(isCounted), isLeaving(zone)),
-    finalizer: !isLeaving(zone) || (!isForced(zone) && own.some(({ spec }) => spec.role !== 'superpeer')),
+    permissions: permissions.filter(({ slot }) => slot.member === undefined),
+    members: planMembers(view, wanted, permissions),
+    finalizer: !isLeaving(zone) || isAwaited(view, isForced(zone)),
     status: {
       observedGeneration: zone.metadata.generation,
       conditions: conditions(findings, zone.status?.conditions ?? [], zone.metadata.generation, nowMs),
       ...(self.rootKey ? { rootKey: self.rootKey } : {}),
       ...(self.url ? { directoryURL: self.url } : {}),
       ...epochOf(view),
+      ...ratesOf(view, nowMs),
       ...counts(view),
       keys: keyStatesOf(view.made, zoneRotation(view.zones, zone)),
+      ...(clusters.length > 0 ? { clusters } : {}),
     },
     requeueAfterMs: quiet ? pollMs : pollUnreadyMs,
   };
 }
 
-function wishes(view: ZoneView, wanted: readonly SlotOfZone[], own: OwnDirectory | undefined): Manifest[] {
+function wishes(view: ZoneView, wanted: readonly WantedSlot[], own: OwnDirectory | undefined): Manifest[] {
   const { zone } = view;
   return [
     ...(zone.spec.paused ? [] : [...rolesOf(zone).map((role) => disruptionBudget(zone, role)), ...serviceOf(zone)]),
-    ...wanted.map(({ name, wish }) => slotManifest({ kind: 'Zone', metadata: zone.metadata }, name, wish)),
+    ...makeable(view, wanted, undefined).map(({ name, wish }) =>
+      slotManifest({ kind: 'Zone', metadata: zone.metadata }, name, wish),
+    ),
     ...(own ? [own.configMap, own.statefulSet] : []),
   ];
 }
@@ -176,23 +212,22 @@ const serviceOf = (zone: Zone): Manifest[] => (hosts(zone) ? [directoryService(z
 const isSame = (a: Zone, b: Zone) => a.metadata.name === b.metadata.name;
 
 const byName = (a: { metadata: { name: string } }, b: { metadata: { name: string } }) =>
-  a.metadata.name < b.metadata.name ? -1 : 1;
+  Number(a.metadata.name > b.metadata.name) - Number(a.metadata.name < b.metadata.name);
 
-function slotsOf({ slots }: ZoneView, zone: Zone): NodeSlot[] {
+function slotsOf({ slots }: ZoneView, zone: Zone): PlacedSlot[] {
   return slots.filter(({ spec }) => spec.zone === zone.metadata.name).sort(byName);
 }
 
-function wantedSlots(view: ZoneView, directory: DirectoryAddress | undefined): SlotOfZone[] {
+function wantedSlots(view: ZoneView, directory: DirectoryAddress | undefined): WantedSlot[] {
   const { zone } = view;
   const { name: zoneName } = zone.metadata;
-  const { paused, drainDeadlineSeconds } = zone.spec;
   const of = (region: Region, role: 'mix' | 'rendezvous', count: number) =>
-    Array.from({ length: count }, (_, index): SlotOfZone => {
+    Array.from({ length: count }, (_, index): WantedSlot => {
       const nodeSelector = selectorOf(region);
       const place = { zone: zoneName, role, region: region.name, nodeSelector };
       const known = directory ? { directory } : {};
-      const wish = { ...place, drainDeadlineSeconds, paused, keys: slotKeys(view.zones, zone), ...known };
-      return { name: slotName(zoneName, region.name, role, index), wish };
+      const wish = { ...place, ...slotTerms(view.zones, zone), ...known };
+      return { name: slotName(zoneName, region.name, role, index), wish, member: memberOfRegion(zone, region.name) };
     });
   return zone.spec.regions.flatMap((region) => [
     ...of(region, 'mix', region.mixes.replicas),
@@ -200,8 +235,18 @@ function wantedSlots(view: ZoneView, directory: DirectoryAddress | undefined): S
   ]);
 }
 
+/** What a Zone says of all of its nodes alike. */
+export const slotTerms = (zones: readonly Zone[], zone: Zone) => ({
+  placement: zone.spec.placement,
+  resources: zone.spec.resources,
+  network: zone.spec.network,
+  drainDeadlineSeconds: zone.spec.drainDeadlineSeconds,
+  paused: zone.spec.paused,
+  keys: slotKeys(zones, zone),
+});
+
 /** When keys of the zone's nodes change. */
-export function slotKeys(zones: readonly Zone[], zone: Zone) {
+function slotKeys(zones: readonly Zone[], zone: Zone) {
   const epochSeconds = epochSecondsOf(zones, zone);
   const { link, circuit } = zone.spec.keyLifetimes;
   const asked = askedMs(zone.metadata.annotations?.[rotateAnnotation]);
@@ -308,7 +353,7 @@ function servedBy({ zone, zones }: ZoneView): Zone[] {
 
 function servedZone(view: ZoneView, zone: Zone): ServedZone {
   const { provider, jurisdiction, profile, clientsPerChannel, chaff } = zone.spec;
-  const { attachmentsPerClient, assignment, directClients } = zone.spec;
+  const { attachmentsPerClient, assignment, directClients, receiptSeconds } = zone.spec;
   const { cellsPerTick, cellsPerTickMax } = chaff;
   return {
     zone: zone.metadata.name,
@@ -322,25 +367,38 @@ function servedZone(view: ZoneView, zone: Zone): ServedZone {
       attachmentsPerClient,
       assignment,
       directClients,
+      receiptSeconds,
     },
-    roster: numbered(view, zone, [
-      ...slotsOf(view, zone).flatMap((slot) => enrolled(view, slot)),
-      ...external(view, zone),
-    ]),
+    roster: numbered(view, zone, [...nodes(view, zone), ...external(view, zone)]),
     peers: findPeers(view, zone).resolved,
   };
 }
 
-/** Superpeers keep the numbers of their channels, which the directory's configuration has had up to now. */
+/** What the directory's configuration has been up to now. */
+const nodeJson = ({ configMaps, zone }: ZoneView): string | undefined =>
+  configMaps.find(({ metadata: { name } }) => name === directoryName(zone.metadata.name))?.data?.['node.json'];
+
+/** Those of slots, seen or not, by name; of two of a name the one that is here. */
+function nodes(view: ZoneView, zone: Zone): RosterEntry[] {
+  const of = { ...view, zone, superpeers: view.superpeers.filter(isTrusted) };
+  const before = rosterIn(nodeJson(view), zone.metadata.name);
+  const slots = slotsOf(view, zone).filter((slot) => isEnrolled(slot, of, before));
+  const entries = [...slots.flatMap((slot) => enrolled(view, slot)), ...unseenEntries(of, before)];
+  return [...new Map(entries.toReversed().map((entry) => [entry.id, entry])).values()].sort((a, b) =>
+    a.id < b.id ? -1 : 1,
+  );
+}
+
+/** Superpeers keep the numbers and mixes of their channels, which the directory's configuration has had up to now. */
 function numbered(view: ZoneView, zone: Zone, roster: readonly RosterEntry[]): RosterEntry[] {
-  const known = view.configMaps.find(({ metadata: { name } }) => name === directoryName(view.zone.metadata.name));
-  const before = numbersIn(known?.data?.['node.json'], zone.metadata.name);
-  const carriers = roster.flatMap(({ id, channels }) => (channels === undefined ? [] : [{ id, channels }]));
-  const first = numberChannels(before, carriers);
-  return roster.map((entry) => {
-    const firstChannel = first.get(entry.id);
-    return firstChannel === undefined ? entry : { ...entry, firstChannel };
-  });
+  const before = numbersIn(nodeJson(view), zone.metadata.name);
+  const listed = new Set(roster.map(({ id }) => id));
+  const isWhole = zone.spec.regions.every(({ name, mixes }) =>
+    Array.from({ length: mixes.replicas }, (_, index) => slotName(zone.metadata.name, name, 'mix', index)).every((id) =>
+      listed.has(id),
+    ),
+  );
+  return channelled(before, roster, { isWhole, hasStandby: zone.spec.assignment !== 'paper' });
 }
 
 /** A slot with a key, until it is retired and drained. */
@@ -389,19 +447,15 @@ function nudge(view: ZoneView, own: OwnDirectory | undefined): ZonePlan['nudge']
 }
 
 /** Owned but no longer wanted by the spec. What is wanted and can't be built just now stays. */
-function removals(view: ZoneView, wanted: readonly SlotOfZone[]): Removal[] {
+function removals(view: ZoneView, wanted: readonly WantedSlot[]): Removal[] {
   const { zone } = view;
   const { name } = zone.metadata;
   const directory = new Set(hosts(zone) ? [directoryName(name)] : []);
   const roles = new Set(rolesOf(zone).map((role) => roleName(name, role)));
-  const slots = new Set(wanted.map((slot) => slot.name));
   const unwanted = (kind: Removal['kind'], objects: readonly KubeObject[], kept: ReadonlySet<string>): Removal[] =>
     objects.filter((o) => !kept.has(o.metadata.name)).map((o) => ({ kind, name: o.metadata.name }));
-  const retired = slotsOf(view, zone).filter(
-    ({ metadata, spec }) => spec.role !== 'superpeer' && !slots.has(metadata.name) && !metadata.deletionTimestamp,
-  );
   return [
-    ...retired.map(({ metadata }): Removal => ({ kind: 'NodeSlot', name: metadata.name })),
+    ...retired(view, wanted, undefined).map(({ metadata }): Removal => ({ kind: 'NodeSlot', name: metadata.name })),
     ...unwanted('PodDisruptionBudget', view.budgets, roles),
     ...unwanted('Service', view.services, hosts(zone) ? roles : new Set()),
     ...unwanted('ConfigMap', view.configMaps, directory),
@@ -412,6 +466,17 @@ function removals(view: ZoneView, wanted: readonly SlotOfZone[]): Removal[] {
 function epochOf({ zone, consensus }: ZoneView): { epoch?: number } {
   const epoch = consensus.kind === 'verified' ? consensus.epoch : zone.status?.epoch;
   return epoch === undefined ? {} : { epoch };
+}
+
+/** Of each zone the newest that has begun. */
+function ratesOf({ zone, consensus }: ZoneView, nowMs: number): Pick<ZoneStatus, 'meshRates'> {
+  if (consensus.kind !== 'verified') return zone.status?.meshRates ? { meshRates: zone.status.meshRates } : {};
+  const begun = consensus.meshRates.filter(({ from }) => from <= nowMs).sort((a, b) => a.from - b.from);
+  const inForce = new Map(begun.map((rate) => [rate.zone, rate]));
+  const meshRates = [...inForce.values()]
+    .map((rate) => ({ zone: rate.zone, cellsPerTick: rate.cellsPerTick, since: timeOf(rate.from) }))
+    .sort((a, b) => (a.zone < b.zone ? -1 : 1));
+  return meshRates.length > 0 ? { meshRates } : {};
 }
 
 /** A node that is replaced with permission is no fault of the zone. */
@@ -438,14 +503,15 @@ interface Evidence {
   readonly directory: DirectoryFound;
   readonly peers: Peers;
   readonly ownDirectory: OwnDirectory | undefined;
-  readonly wanted: readonly SlotOfZone[];
+  readonly wanted: readonly WantedSlot[];
 }
 
 function judge(view: ZoneView, evidence: Evidence): ZoneFinding[] {
   const keys = judgeKeys(view);
   const directory = judgeDirectory(view, evidence);
-  const ready = judgeReady(view, keys, directory, evidence.wanted);
-  return [keys, judgePeers(evidence.peers), directory, ready, judgeProgress(view, ready)];
+  const clusters = judgeClusters(membersOfZone(view, view.zone.metadata.name));
+  const ready = judgeReady(view, keys, directory, clusters, evidence.wanted);
+  return [keys, judgePeers(evidence.peers), directory, ...clusters, ready, judgeProgress(view, ready)];
 }
 
 const no = (type: ZoneConditionType, reason: string, message: string): ZoneFinding => ({
@@ -489,12 +555,17 @@ function judgeReady(
   view: ZoneView,
   keys: ZoneFinding,
   directory: ZoneFinding,
-  wanted: readonly SlotOfZone[],
+  clusters: readonly ZoneFinding[],
+  wanted: readonly WantedSlot[],
 ): ZoneFinding {
   const { zone } = view;
   if (isLeaving(zone)) return no('Ready', 'Deleted', 'the zone is deleted; its nodes drain');
   if (!isTrue(keys)) return no('Ready', keys.reason, keys.message);
+  const taken = takenNames(view, wanted);
+  if (taken.length > 0) return no('Ready', 'SlotOfAnother', `NodeSlots of another Zone: ${taken.join(', ')}`);
   if (!isTrue(directory)) return no('Ready', directory.reason, directory.message);
+  const hidden = clusters.find((finding) => !isTrue(finding));
+  if (hidden) return { type: 'Ready', status: 'Unknown', reason: hidden.reason, message: hidden.message };
   const serving = new Set(
     slotsOf(view, zone)
       .filter(serves)

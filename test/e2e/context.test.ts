@@ -55,7 +55,7 @@ test("the deployment and its calls run on a user's cluster, and go from it witho
     const ended = await start(['--context', context, ...imageArgs, '--once', '--report', report], env);
     const { calls } = JSON.parse(await readFile(report, 'utf8')) as { calls: CallRow[] };
     assert.equal(calls.filter(({ outcome }) => outcome === 'measured').length, 12, ended.printed);
-    for (const kind of ['namespaces', 'crds', 'clusterroles', 'clusterrolebindings']) {
+    for (const kind of ['namespaces', 'crds', 'clusterroles', 'clusterrolebindings', 'validatingadmissionpolicies']) {
       assert.doesNotMatch(await runKubectl(kubectl, ['get', kind, '-o', 'name']), /herd/, `${kind} of Herd are gone`);
     }
   } finally {

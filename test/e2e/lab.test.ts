@@ -124,12 +124,15 @@ test('a deleted mix pod comes back and its clients attach again', { skip }, asyn
 });
 
 test('a truncated or random datagram is dropped and counted, and changes nothing', { skip }, async () => {
-  const ip = (await get('pod', 'na-na-mix-0-0')).status.podIP as string;
+  const { status, spec } = await get('pod', 'na-na-mix-0-0');
+  const ip = status.podIP as string;
+  const port = (name: string) =>
+    (spec.containers[0].ports as { name: string; containerPort: number }[]).find((p) => p.name === name)!.containerPort;
   const inClient = (script: string) =>
     run(kubectl, ['exec', '-n', 'herd', 'client-na', '-c', 'client', '--', 'node', '-e', script]);
   const drops = async () => {
     const metrics = await inClient(
-      `fetch('http://${ip}:9100/metrics').then((r) => r.text()).then((t) => console.log(t))`,
+      `fetch('http://${ip}:${port('metrics')}/metrics').then((r) => r.text()).then((t) => console.log(t))`,
     );
     const lines = [
       ...metrics.matchAll(
@@ -147,7 +150,7 @@ test('a truncated or random datagram is dropped and counted, and changes nothing
     for (let i = 0; i < 200; i += 1) {
       const bytes = randomBytes(i % 300);
       if (bytes.length > 0 && i % 2) bytes[0] = 1 + (i % 4);
-      sends.push(new Promise((done) => socket.send(bytes, 7000, '${ip}', done)));
+      sends.push(new Promise((done) => socket.send(bytes, ${port('cells')}, '${ip}', done)));
     }
     Promise.all(sends).then(() => socket.close());`);
   await sleep(1_000);

@@ -6,6 +6,6 @@ import { FUZZ_MS } from './time.ts';
 
 for (const target of [datagrams, links]) {
   test(`${target.name}: ${target.property}`, () => {
-    assert(fuzz(target, FUZZ_MS).inputs > 0);
+    assert(fuzz(target, FUZZ_MS) > 0);
   });
 }

@@ -5,6 +5,7 @@ import { envelope, keyAt, verifyView } from '../../nodes/config/consensus.ts';
 import { parseContact, printContact } from '../../nodes/config/contact.ts';
 import { claimedId, type Descriptor, signDescriptor, verifyDescriptor } from '../../nodes/config/descriptor.ts';
 import type { DirectoryConfig } from '../../nodes/config/node.ts';
+import { verifyReceipt } from '../../nodes/config/receipt.ts';
 import { Identity } from '../../nodes/crypto/keys.ts';
 import { signText } from '../../nodes/crypto/signed.ts';
 import { Directory } from '../../nodes/directory/directory.ts';
@@ -24,6 +25,7 @@ const DESCRIPTOR: Descriptor = {
   ...publishing(1, 2),
   boot: 7,
   issuedAt: NOW_MS,
+  rounds: [{ from: NOW_MS - (NOW_MS % 86_400_000), counts: [['eu-sp', 3, 2, 1, 0]] }],
 };
 const CONFIG: DirectoryConfig = {
   role: 'directory',
@@ -184,6 +186,19 @@ parser(
     });
   },
 );
+
+parser('a receipt with anything in any place is refused or whole, and never one that the zone has not signed', () => {
+  const receipt = {
+    ...{ zone: 'eu', superpeer: 'eu-sp', identityKey: NODE.publicKey.toString('base64'), channels: 2 },
+    ...{ from: 0, until: 86_400_000, expected: 9, valid: 8, bad: 1, expelled: false, issuedAt: NOW_MS },
+  };
+  return fc.property(mutated(receipt), fc.boolean(), (document, signs) => {
+    const text = JSON.stringify(document) ?? '';
+    const verified = verifyReceipt(certified(signs ? ROOT : NODE, 'eu', text, 'herd-receipt-v1'), ROOT.publicKey, 'eu');
+    if ('refused' in verified) return assert(verified.refused.length > 0);
+    assert(signs && verified.zone === 'eu' && Number.isSafeInteger(verified.valid));
+  });
+});
 
 parser('a contact with other characters is refused with a sentence, and nothing is thrown', () => {
   const contact = printContact('eu', NODE.publicKey);

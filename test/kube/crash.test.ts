@@ -12,7 +12,7 @@ import test, { after, before, suite } from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
 import { eventually, skip } from './support/control-plane.ts';
 import type { Normal } from './support/normal.ts';
-import { type Path, paths } from './support/paths.ts';
+import { type Path, paths, prepare } from './support/paths.ts';
 import { image, undisturbed, type Walked } from './support/walk.ts';
 import { type Operator, type Stage, startStage, type World } from './support/world.ts';
 
@@ -88,9 +88,10 @@ async function unheard(stage: Stage, path: Path, expected: Walked): Promise<void
 
 /** To where the path begins. @returns the operator that is to walk it */
 async function bringTo(world: World, path: Path, { before }: Walked): Promise<Operator> {
+  if (path.member) await world.join();
   const operator = await world.startOperator(image);
-  for (const [i, manifests] of path.before.entries()) {
-    await world.apply(...manifests);
+  for (const [i, one] of path.before.entries()) {
+    await prepare(world, one);
     await becomes(world, before[i]!, `what is there before ${path.what}`);
   }
   return path.image ? world.startOperator(path.image) : operator;
@@ -101,7 +102,7 @@ async function becomes(world: World, expected: Normal, what: string): Promise<vo
   let version = -1;
   let looked = 0;
   const attempt = () => {
-    const now = world.mirror.version(world.namespace);
+    const now = world.version();
     if (now === version || performance.now() - looked < lookMs) return false;
     version = now;
     looked = performance.now();

@@ -56,6 +56,14 @@ const slot: Put = (what, spec, field, words) => ({ what, manifest: nodeSlot('new
 /** A Zone of the one region, with something of it changed. */
 const region: Put = (what, changes, field, words) => z(what, { regions: [{ name: 'eu', ...changes }] }, field, words);
 const managed: Put = (what, changes, field, words) => sp(what, { managed: { region: 'eu', ...changes } }, field, words);
+/** A Zone of two regions, with something of the second one’s cluster changed. */
+const elsewhere = (changes: object) => [
+  { name: 'eu' },
+  { name: 'west', cluster: { kubeconfigSecretRef: { name: 'west' }, ...changes } },
+];
+const outside = { externalURL: 'https://herd.example' };
+const cluster: Put = (what, changes, field, words) =>
+  z(what, { regions: elsewhere(changes), directory: outside }, field, words);
 const peer: Put = (what, changes, field, words) => z(what, { peers: [{ zone: 'na', ...changes }] }, field, words);
 
 const long = (length: number) => 'a'.repeat(length);
@@ -64,6 +72,17 @@ const labels = (count: number) => Object.fromEntries(Array.from({ length: count 
 const key = Buffer.alloc(32).toString('base64');
 const address = { url: 'http://10.0.0.1:8080', rootKey: key };
 const external = { managed: undefined, external: { identityKey: key } };
+
+const at = 'spec.regions[1].cluster';
+const secret = (name: string) => ({ kubeconfigSecretRef: { name } });
+const moved = (what: string, before: object[], after: object[]) =>
+  changed(
+    what,
+    zone('stored', { regions: before, directory: outside }),
+    zone('stored', { regions: after, directory: outside }),
+    'spec.regions[1]',
+    /a region stays in its cluster/,
+  );
 
 const lifetimes = (name: string, put: Put, field: string, most: string) => [
   put(`${name} of an hour`, { [name]: '1h' }),
@@ -74,8 +93,70 @@ const lifetimes = (name: string, put: Put, field: string, most: string) => [
   put(`${name} of a week`, { [name]: '7d' }, field, /should match/),
   put(`${name} of a long text`, { [name]: `1${'0'.repeat(16)}h` }, field, /may not be more than 16/),
 ];
+const payments = (name: string, put: Put) => {
+  const field = `spec.${name}`;
+  const paid = (what: string, change: object, of?: string, words?: RegExp) =>
+    put(what, { [name]: { amount: '1', currency: 'EUR', ...change } }, of && `${field}.${of}`, words);
+  return [
+    paid('a small amount', { amount: '0.000000001', per: 'channel-hour' }),
+    paid('the highest amount', { amount: '999999999.999999999', currency: 'USDTX' }),
+    paid('ten decimals', { amount: '1.0000000001' }, 'amount', /should match/),
+    paid('a negative amount', { amount: '-1' }, 'amount', /should match/),
+    paid('an exponent', { amount: '1e3' }, 'amount', /should match/),
+    paid('a long amount', { amount: `1${'0'.repeat(19)}` }, 'amount', /may not be more than 19/),
+    paid('an amount that is a number', { amount: 1 }, 'amount', /must be of type string/),
+    paid('no amount', { amount: undefined }, 'amount', /Required value/),
+    paid('a currency’s sign', { currency: '€' }, 'currency', /should match/),
+    paid('a long currency', { currency: 'DOLLAR' }, 'currency', /may not be more than 5/),
+    paid('no currency', { currency: undefined }, 'currency', /Required value/),
+    paid('per call', { per: 'call' }, 'per', /supported values: "channel-hour"/),
+  ];
+};
 const zoneLifetime: Put = (what, lifetime, field, words) => z(what, { keyLifetimes: lifetime }, field, words);
 const slotLifetime: Put = (what, lifetime, field, words) => slot(what, { keys: lifetime }, field, words);
+
+/** Of a Zone and of a slot alike. */
+const placed = (put: Put): Case[] => [
+  put('a trial', { placement: { layers: 'Together', rendezvousSpread: 'Required' } }),
+  put('other layers', { placement: { layers: 'Apart' } }, 'spec.placement.layers', /supported values/),
+  put(
+    'another spread',
+    { placement: { rendezvousSpread: 'Always' } },
+    'spec.placement.rendezvousSpread',
+    /supported values/,
+  ),
+  put('tenths of a processor', { resources: { cpu: '12500m', memory: '2Gi' } }),
+  put('99 processors', { resources: { cpu: '99', memory: '999Mi' } }),
+  put('processors another way', { resources: { cpu: '0.5' } }, 'spec.resources.cpu', /should match/),
+  put('a processor in thousandths', { resources: { cpu: '1000m' } }, 'spec.resources.cpu', /should match/),
+  put('too many processors', { resources: { cpu: '1000000' } }, 'spec.resources.cpu', /may not be more than 6/),
+  put('too little memory', { resources: { memory: '99Mi' } }, 'spec.resources.memory', /should match/),
+  put('memory another way', { resources: { memory: '268435456' } }, 'spec.resources.memory', /may not be more than 5/),
+];
+
+const ports = (put: Put): Case[] => [
+  put('the pod network', { network: { mode: 'Pod' } }),
+  put('another network', { network: { mode: 'Bridge' } }, 'spec.network.mode', /supported values/),
+  put('addresses of the machines', { network: { addresses: 'Private' } }),
+  put('other addresses', { network: { addresses: 'Any' } }, 'spec.network.addresses', /supported values/),
+  put('the highest ports', { network: { ports: { first: 29998, count: 1 } } }),
+  put(
+    'ports too high',
+    { network: { ports: { first: 29999, count: 1 } } },
+    'spec.network.ports.first',
+    /less than or equal to 29998/,
+  ),
+  put(
+    'ports too low',
+    { network: { ports: { first: 1023 } } },
+    'spec.network.ports.first',
+    /greater than or equal to 1024/,
+  ),
+  put('no ports', { network: { ports: { count: 0 } } }, 'spec.network.ports.count', /greater than or equal to 1/),
+  put('4096 ports', { network: { ports: { count: 4096 } } }),
+  put('4097 ports', { network: { ports: { count: 4097 } } }, 'spec.network.ports.count', /less than or equal to 4096/),
+  put('ports of Services', { network: { ports: { first: 29001 } } }, 'spec.network.ports', /must be at most 30000/),
+];
 
 const cases: Record<string, readonly Case[]> = {
   'the name of a Zone': [
@@ -96,6 +177,15 @@ const cases: Record<string, readonly Case[]> = {
     z('a number', { provider: 7 }, 'spec.provider', /must be of type string/),
     z('left out', { provider: undefined }, 'spec.provider', /Required value/),
     changed('another', zone('stored'), zone('stored', { provider: 'south' }), 'spec.provider', /provider is immutable/),
+  ],
+  'placement and resources of a Zone': placed(z),
+  'placement and resources of a NodeSlot': placed(slot),
+  'network of a Zone': ports(z),
+  'network of a NodeSlot': [
+    ...ports(slot),
+    slot('a port', { port: 1024 }),
+    slot('a port too low', { port: 1023 }, 'spec.port', /greater than or equal to 1024/),
+    slot('a port too high', { port: 30000 }, 'spec.port', /less than or equal to 29999/),
   ],
   jurisdiction: [
     z('a state', { jurisdiction: 'US-CA' }),
@@ -152,6 +242,40 @@ const cases: Record<string, readonly Case[]> = {
       /greater than or equal to 0/,
     ),
     region('none anywhere', { rendezvous: { replicas: 0 } }, 'spec.regions', /at least one rendezvous/),
+  ],
+  'the cluster of a region': [
+    cluster('of a Secret', {}),
+    cluster('of a Secret and a namespace', { namespace: 'herd' }),
+    cluster('of no Secret', { kubeconfigSecretRef: undefined }, `${at}.kubeconfigSecretRef`, /Required value/),
+    cluster('of a Secret without a name', { kubeconfigSecretRef: {} }, `${at}.kubeconfigSecretRef.name`, /Required/),
+    cluster('of an empty name', secret(''), `${at}.kubeconfigSecretRef.name`, /at least 1 chars/),
+    cluster('of 253 characters', secret(long(253))),
+    cluster('of 254 characters', secret(long(254)), `${at}.kubeconfigSecretRef.name`, /may not be more than 253/),
+    cluster('of no name of a Secret', secret('West'), `${at}.kubeconfigSecretRef.name`, /should match/),
+    cluster('in no namespace', { namespace: '' }, `${at}.namespace`, /at least 1 chars/),
+    cluster('in a namespace of 64 characters', { namespace: long(64) }, `${at}.namespace`, /may not be more than 63/),
+    cluster('in no namespace’s name', { namespace: 'a.b' }, `${at}.namespace`, /should match/),
+    z('of a zone with a directory of its cluster', { regions: elsewhere({}) }, 'spec.directory', /externalURL/),
+    z('of a zone with the directory of another', { regions: elsewhere({}), directory: { zoneRef: 'eu' } }),
+    z(
+      'of the first region',
+      { regions: elsewhere({}).reverse(), directory: outside },
+      'spec.regions',
+      /the first region has the directory/,
+    ),
+    z('of the first region, with the directory of another zone', {
+      regions: elsewhere({}).reverse(),
+      directory: { zoneRef: 'eu' },
+    }),
+    moved('another namespace', elsewhere({}), elsewhere({ namespace: 'other' })),
+    moved('another Secret', elsewhere({}), elsewhere(secret('other'))),
+    moved('none any more', elsewhere({}), [{ name: 'eu' }, { name: 'west' }]),
+    moved('one that was not', [{ name: 'eu' }, { name: 'west' }], elsewhere({})),
+    changed(
+      'as it was, in another order',
+      zone('stored', { regions: [...elsewhere({}), { name: 'last' }], directory: outside }),
+      zone('stored', { regions: [{ name: 'eu' }, { name: 'last' }, elsewhere({})[1]], directory: outside }),
+    ),
   ],
   directory: [
     z('an own one', { directory: {} }),
@@ -214,6 +338,13 @@ const cases: Record<string, readonly Case[]> = {
       /at least cellsPerTick/,
     ),
   ],
+  receiptSeconds: [
+    z('a week', { receiptSeconds: 604800 }),
+    z('more than a week', { receiptSeconds: 604801 }, 'spec.receiptSeconds', /less than or equal to 604800/),
+    z('less than a minute', { receiptSeconds: 59 }, 'spec.receiptSeconds', /greater than or equal to 60/),
+  ],
+  superpeerPayment: payments('superpeerPayment', z),
+  'payment of a Superpeer': payments('payment', sp),
   epochSeconds: [
     z('a day', { epochSeconds: 86400 }),
     z('more than a day', { epochSeconds: 86401 }, 'spec.epochSeconds', /less than or equal to 86400/),

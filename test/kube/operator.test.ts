@@ -47,6 +47,7 @@ suite('the operator', { skip }, () => {
     stopping = new AbortController();
     manager = new Manager({
       client,
+      memberClient: {},
       namespaces: [],
       nodeImage,
       instance: 'test',
@@ -248,6 +249,29 @@ suite('the operator', { skip }, () => {
     directories.empty.clear();
   });
 
+  test('a slot is at the address of its machine, and its pod is told of another one without an end', async () => {
+    const { uid, annotations } = await podOf('eu-eu-mix-0');
+    const { address } = (await slotIs('eu-eu-mix-0', { state: 'Active' })) as { address?: string };
+    assert.match(address!, /^203\.0\.113\.[0-9]+:21[0-4][0-9]{2}$/);
+    assert.equal(annotations!['herd.network/address'], address!.split(':')[0]);
+    const annotated = (text: string) =>
+      apply(plane.admin, {
+        apiVersion: 'v1',
+        kind: 'Node',
+        metadata: { name: 'machine-a', annotations: { 'herd.network/public-address': text } },
+      });
+    await annotated('198.51.100.7');
+    await slotIs('eu-eu-mix-0', { address: address!.replace(/^[^:]+/, '198.51.100.7') });
+    const told = async () => (await podOf('eu-eu-mix-0')).annotations!['herd.network/address'];
+    await eventually(async () => (await told()) === '198.51.100.7', 'a pod that is told');
+    await annotated('mix.example.net');
+    await condition(kube.nodeSlots, 'eu-eu-mix-0', 'Addressed', 'False', 'NotAnAddress');
+    assert.equal(await told(), '198.51.100.7', 'where it was');
+    await apply(plane.admin, { apiVersion: 'v1', kind: 'Node', metadata: { name: 'machine-a' } });
+    await slotIs('eu-eu-mix-0', { address });
+    assert.equal((await podOf('eu-eu-mix-0')).uid, uid);
+  });
+
   test('after an upgrade one mix drains and is made anew after the other', async () => {
     const uids = new Map<string, string>();
     for (const name of ['eu-eu-mix-0', 'eu-eu-mix-1']) uids.set(name, (await podOf(name)).uid);
@@ -284,6 +308,34 @@ suite('the operator', { skip }, () => {
     await slotIs('eu-sp', { state: 'Active', drained: false });
     assert.equal((await podOf('eu-sp')).uid, uid);
     directories.empty.clear();
+  });
+
+  test('what a superpeer has carried and earns is in its status, each period once', async () => {
+    const dayMs = 86_400_000;
+    const today = Math.floor(Date.now() / dayMs) * dayMs;
+    const signed = (from: number, valid: number) => ({
+      ...{ superpeer: 'eu-sp', identityKey: Buffer.alloc(32).toString('base64'), from, until: from + dayMs },
+      ...{ channels: 3, expected: 12_960_000, valid, bad: 5, expelled: false, issuedAt: Date.now() },
+    });
+    const payment = { amount: '0.0012', currency: 'EUR' };
+    await apply(plane.admin, superpeer('eu-sp', 'eu', { channels: 3, payment }));
+    directories.receipts.push(signed(today - 3 * dayMs, 12_600_000));
+    const paid = (payouts: string[]) =>
+      eventually(async () => {
+        manager.workers.superpeer.add(`${namespace}/eu-sp`);
+        const status = await statusOf(kube.superpeers, 'eu-sp');
+        const receipts = (status?.receipts ?? []) as { payout: string }[];
+        return isDeepStrictEqual(
+          receipts.map(({ payout }) => payout),
+          payouts,
+        );
+      }, `payouts ${payouts}`);
+    await paid(['0.084 EUR']);
+    directories.receipts.push(signed(today - 3 * dayMs, 1), signed(today - 2 * dayMs, 12_960_000));
+    await paid(['0.084 EUR', '0.0864 EUR']);
+    const { lastValid, lastPayout } = (await statusOf(kube.superpeers, 'eu-sp'))!;
+    assert.deepEqual([lastValid, lastPayout], ['100.0%', '0.0864 EUR']);
+    directories.receipts.length = 0;
   });
 
   test('a superpeer that a mix has found out is out of the roster until somebody readmits it', async () => {
@@ -425,6 +477,24 @@ suite('the operator', { skip }, () => {
     await condition(kube.zones, 'foreign', 'DirectoryReady', 'False', 'DirectoryOfAnotherProvider');
     await apply(plane.admin, zone('chained', { directory: { zoneRef: 'sa' } }));
     await condition(kube.zones, 'chained', 'DirectoryReady', 'False', 'DirectoryNotHosted');
+  });
+
+  test('when a zone’s ports are all taken the slots that have none say so, until there are more', async () => {
+    const network = (count: number) => ({ network: { ports: { first: 25000, count } } });
+    const regions = [{ name: 'ports' }];
+    await apply(plane.admin, zone('ports', { regions, ...network(1) }));
+    const slots = ['ports-ports-mix-0', 'ports-ports-rendezvous-0'];
+    const portsOf = async () => {
+      const found = await Promise.all(slots.map((name) => get(kube.nodeSlots, name)));
+      return found.map((slot) => (slot?.spec as { port?: number } | undefined)?.port);
+    };
+    await eventually(async () => (await portsOf()).filter((port) => port === 25000).length === 1, 'one port');
+    const without = slots[(await portsOf()).indexOf(undefined)]!;
+    await condition(kube.nodeSlots, without, 'PortsGiven', 'False', 'NoFreePort');
+    assert.equal(await get(kube.statefulSets, without), undefined);
+    await apply(plane.admin, zone('ports', { regions, ...network(2) }));
+    await eventually(async () => (await portsOf()).sort().join() === '25000,25001', 'two ports');
+    await present(kube.statefulSets, without);
   });
 
   test('watches go on after their connections were cut', async () => {

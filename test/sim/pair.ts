@@ -25,6 +25,8 @@ export interface PairPlan {
   readonly params?: Partial<ZoneParams>;
   /** Superpeers that each of the two can choose from: k if not given, so that none is spare. */
   readonly choices?: number;
+  /** Of each zone; 2 if not given. With more it is not known whose channels the two have. */
+  readonly mixes?: number;
   /** From node to node of a zone; between zones lies an ocean. */
   readonly within?: Partial<PathQuality>;
   /** Clients in each zone that do not call. */
@@ -37,18 +39,20 @@ export class Pair {
   readonly callee: SimClient;
   readonly callerHears: Listener;
   readonly calleeHears: Listener;
+  /** What a path in a zone is besides, from now on. */
+  trouble: (from: Host, to: Host) => Partial<PathQuality> | undefined = () => undefined;
   readonly #check: Checker;
 
   constructor(seed: string, check: Checker, plan: PairPlan = {}) {
-    const { attachments = 3, params = {}, choices = attachments, within = {}, bystanders = 0 } = plan;
+    const { attachments = 3, params = {}, choices = attachments, within = {}, bystanders = 0, mixes = 2 } = plan;
     const shape = {
-      mixes: 2,
+      mixes,
       rendezvous: 2,
       superpeers: 2 * choices,
       params: { attachmentsPerClient: attachments, meshCellsPerTick: 2, clientsPerChannel: 8, ...params },
     };
     const near = { delayUs: 5 * MILLISECOND_US, jitterUs: MILLISECOND_US, loss: 0, ...within };
-    const path: Path = (from, to) => (zoneOf(from) === zoneOf(to) ? near : WAN);
+    const path: Path = (from, to) => (zoneOf(from) === zoneOf(to) ? { ...near, ...this.trouble(from, to) } : WAN);
     this.#check = check;
     this.network = new Network(
       seed,

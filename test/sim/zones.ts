@@ -11,6 +11,7 @@ import {
   type ZoneParams,
 } from '../../nodes/config/consensus.ts';
 import { printContact } from '../../nodes/config/contact.ts';
+import { type Dealt, dealChannels } from '../../nodes/config/dealing.ts';
 import { DropCounters, type DropReason } from '../../nodes/core/drop.ts';
 import { type Endpoint, MILLISECOND_US, type Micros, parseEndpoint, SECOND_US } from '../../nodes/core/units.ts';
 import { derivedSeeds, Identity, KEY_KINDS, type NodeKeys, nodeKeys } from '../../nodes/crypto/keys.ts';
@@ -99,19 +100,20 @@ export class Network {
   readonly #published = new Map<string, Consensus>();
   #publication = 0;
   #superpeerOf: (channel: number, zone: string) => number;
-  #mixOf: (channel: number, zone: string) => number;
+  /** By zone. */
+  readonly #dealt = new Map<string, readonly Dealt[]>();
 
   constructor(seed: string, plans: readonly ZonePlan[], path: Path = () => NEAR) {
     this.world = new World(seed, path);
     this.plans = plans;
     const planOf = (zone: string) => plans.find(({ name }) => name === zone)!;
     this.#superpeerOf = (channel, zone) => Math.ceil(channel / (planOf(zone).channelsPerSuperpeer ?? 1));
-    this.#mixOf = (channel, zone) => ((channel - 1) % (planOf(zone).mixes ?? 1)) + 1;
     for (const { name, mixes = 1, rendezvous = 1, superpeers = 1 } of plans) {
       for (let number = 1; number <= mixes; number += 1) this.#addNode(name, 'mix', number);
       for (let number = 1; number <= rendezvous; number += 1) this.#addNode(name, 'rendezvous', number);
       for (let number = 1; number <= superpeers; number += 1) this.#addNode(name, 'superpeer', number);
     }
+    for (const { name, mixes = 1 } of plans) this.#deal(name, numbersTo(mixes));
     this.#sign();
     for (const node of this.nodes.values()) node.host.machine = this.#newNode(node);
   }
@@ -228,14 +230,29 @@ export class Network {
     this.publish();
   }
 
-  /** Channel n of a zone is carried by superpeer `superpeerOf(n)` to mix `mixOf(n)` from now on; both count from 1. */
-  moveChannels(
-    superpeerOf: (channel: number, zone: string) => number = this.#superpeerOf,
-    mixOf: (channel: number, zone: string) => number = this.#mixOf,
-  ): void {
+  /** Channel n of a zone is carried by superpeer `superpeerOf(n)` from now on; both count from 1. */
+  moveChannels(superpeerOf: (channel: number, zone: string) => number): void {
     this.#superpeerOf = superpeerOf;
-    this.#mixOf = mixOf;
     this.publish();
+  }
+
+  /** The zone's channels are dealt to these of its mixes from now on, as directories do; returns how many have changed their mix. */
+  deal(zone: string, mixes: readonly number[]): number {
+    const mixOf = new Map(this.#dealt.get(zone)!.map(({ id, mix }) => [id, mix]));
+    const dealt = this.#deal(zone, mixes);
+    this.publish();
+    return dealt.filter(({ id, mix }) => mixOf.get(id) !== mix).length;
+  }
+
+  #deal(zone: string, mixes: readonly number[]): readonly Dealt[] {
+    const { superpeers = 1, channelsPerSuperpeer = 1 } = this.plans.find(({ name }) => name === zone)!;
+    const carried = numbersTo(superpeers * channelsPerSuperpeer).map((id) => {
+      return { id, superpeer: nodeId(zone, 'superpeer', this.#superpeerOf(id, zone)) };
+    });
+    const takers = mixes.map((number) => this.#node(zone, 'mix', number).described);
+    const dealt = dealChannels(this.#dealt.get(zone) ?? [], carried, takers, true);
+    this.#dealt.set(zone, dealt);
+    return dealt;
   }
 
   /** The directories publish what there is now; every member hears of it within `learnWithinUs`. */
@@ -361,15 +378,15 @@ export class Network {
       if (!this.directoriesDown.has(plan.name)) this.#published.set(plan.name, this.#consensus(plan));
   }
 
-  #consensus({ name: zone, mixes = 1, superpeers = 1, channelsPerSuperpeer = 1, params }: ZonePlan): Consensus {
+  #consensus({ name: zone, params }: ZonePlan): Consensus {
     const listed = [...this.nodes.values()].filter((node) => node.zone === zone && !this.#retired.has(node.id));
     const nodes = listed.map(({ described }) => described);
     const byId = new Map(nodes.map((node) => [node.id, node]));
-    const ids = Array.from({ length: superpeers * channelsPerSuperpeer }, (_, index) => index + 1);
-    const channels = ids.flatMap((id): ConsensusChannel[] => {
+    const channels = this.#dealt.get(zone)!.flatMap((dealt): ConsensusChannel[] => {
+      const { id } = dealt;
       const superpeer = byId.get(nodeId(zone, 'superpeer', this.#superpeerOf(id, zone)));
-      const mix = byId.get(nodeId(zone, 'mix', this.#mixOf(id, zone)));
-      const standby = mixes > 1 ? byId.get(nodeId(zone, 'mix', (this.#mixOf(id, zone) % mixes) + 1)) : undefined;
+      const mix = byId.get(dealt.mix);
+      const standby = byId.get(dealt.standby ?? '');
       return superpeer && mix ? [{ id, superpeer, mix, standby }] : [];
     });
     return {
@@ -391,6 +408,8 @@ function published(keys: NodeKeys, from: Micros): { linkKeys: ScheduledKey[]; ci
   );
   return { linkKeys: linkKeys!, circuitKeys: circuitKeys! };
 }
+
+const numbersTo = (last: number) => Array.from({ length: last }, (_, index) => index + 1);
 
 function nodeId(zone: string, role: ConsensusNode['role'], number: number): string {
   return `${zone}-${role}-${number}`;

@@ -16,8 +16,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { ConsensusText, NodeRole, ViewText, ZoneParams } from '../../nodes/config/consensus.ts';
 import type { DirectoryConfig } from '../../nodes/config/node.ts';
-import type { NodesText } from '../../nodes/config/nodes.ts';
 import { Identity } from '../../nodes/crypto/keys.ts';
+import { type DirectoryNodes, readDirectoryNodes } from '../../operator/plan/directory-nodes.ts';
 import { DEFAULT_PARAMS } from '../sim/zones.ts';
 
 /**
@@ -113,15 +113,15 @@ export class Deployment {
     return this.daemon(id);
   }
 
-  /** Another superpeer in a zone that runs: in the file of its directory, and as a daemon. */
-  addSuperpeer(id: string, { zone, url, rootKey }: ZoneAccess): void {
+  /** Another superpeer in a zone that runs: in the file of its directory, and as a daemon, after that script of this folder. */
+  addSuperpeer(id: string, { zone, url, rootKey }: ZoneAccess, before?: string): void {
     const seed = randomBytes(32);
     const identityKey = new Identity(seed).publicKey.toString('base64');
     this.configure(zone, (config) => {
       config.zones[0]!.roster.push({ id, role: 'superpeer', identityKey, channels: 1 });
     });
     const node = { role: 'superpeer', id, zone, directory: { url, rootKey }, listen: { port: this.#nextPort() } };
-    this.#spawn('superpeer', node, new Map([['identity', seed]]));
+    this.#spawn('superpeer', node, new Map([['identity', seed]]), before);
   }
 
   /** Changes the file of a zone's directory; it is there whole or not at all, as in a mounted volume. */
@@ -138,10 +138,12 @@ export class Deployment {
     return JSON.parse(this.#get(`${url}/v1/zones/${zone}/view`)) as ViewText;
   }
 
-  /** What the directory reports on its zone's nodes, not verified. */
-  report({ zone, url }: ZoneAccess): NodesText {
-    const { text } = JSON.parse(this.#get(`${url}/v1/zones/${zone}/nodes`)) as { text: string };
-    return JSON.parse(text) as NodesText;
+  /** What the directory reports on its zone's nodes, read as the operator does; throws if that would not believe it. */
+  report({ zone, url, rootKey }: ZoneAccess): DirectoryNodes {
+    const answer: unknown = JSON.parse(this.#get(`${url}/v1/zones/${zone}/nodes`));
+    const nodes = readDirectoryNodes(answer, zone, rootKey, Date.now());
+    if ('refused' in nodes) throw new Error(`${nodes.refused}`);
+    return nodes;
   }
 
   /** A metric of a daemon that has one value. */
@@ -255,6 +257,7 @@ export class Deployment {
     role: Daemon['role'],
     config: { readonly id: string; readonly listen: { readonly port: number } },
     seeds: ReadonlyMap<string, Buffer>,
+    before?: string,
   ): void {
     const { id } = config;
     const folder = path.join(this.folder, id);
@@ -266,9 +269,13 @@ export class Deployment {
       JSON.stringify({ ...config, metrics: { port: metricsPort } }),
     );
     this.#writeKeys(id, seeds);
+    mkdirSync(path.join(folder, 'pod'));
+    writeFileSync(path.join(folder, 'pod', 'address'), ADDRESS);
     const log = openSync(path.join(folder, 'log'), 'a');
-    const args = ['netns', 'exec', this.namespace, process.execPath, path.join(ROOT, 'nodes', role, 'main.ts')];
-    const env = { ...process.env, HERD_FOLDER: folder, POD_IP: ADDRESS };
+    const first = before === undefined ? [] : ['--import', path.join(import.meta.dirname, before)];
+    const program = [process.execPath, ...first, path.join(ROOT, 'nodes', role, 'main.ts')];
+    const args = ['netns', 'exec', this.namespace, ...program];
+    const env = { ...process.env, HERD_FOLDER: folder };
     const child = spawn('ip', args, { stdio: ['ignore', log, log], env });
     this.daemons.push({ id, role, port: config.listen.port, metricsPort, child });
   }

@@ -88,6 +88,21 @@ describe('draining daemons', { skip: process.getuid?.() !== 0 && 'needs root for
     assert.equal(directory.child.exitCode, null);
   });
 
+  test('the verdict of a mix on a superpeer that lies is in the report that the operator reads, and the superpeer in no consensus', async () => {
+    const [zone] = deployment.zones;
+    deployment.addSuperpeer('eu-superpeer-6', zone!, 'liar.ts');
+    const found = () => deployment.report(zone!).get('eu-superpeer-6');
+    await until('eu-superpeer-6 is expelled', READY_MS, () => found()?.expelled !== undefined);
+    assert.equal(found()?.expelled, 'sum');
+    assert.equal(
+      deployment.nodes('eu').some(({ id }) => id === 'eu-superpeer-6'),
+      false,
+    );
+    const others = [...deployment.report(zone!)].filter(([id]) => id !== 'eu-superpeer-6');
+    assert(others.length > 8 && others.every(([, { expelled, registered }]) => registered && expelled === undefined));
+    assert.match(deployment.log('eu-directory'), /a mix has expelled a superpeer/);
+  });
+
   for (const role of ['mix', 'superpeer', 'rendezvous'] as const) {
     test(`a ${role} that gets SIGTERM ends by itself when it is empty, and a call over it goes on`, async (context) => {
       const idle = async () => (await deployment.control<{ call: string }>('anna', 'status')).call === 'idle';
@@ -102,7 +117,7 @@ describe('draining daemons', { skip: process.getuid?.() !== 0 && 'needs root for
       const since = Date.now();
       const exit = once(daemon.child, 'exit', { signal: AbortSignal.timeout(GRACE_MS) });
       daemon.child.kill('SIGTERM');
-      const report = () => deployment.report(deployment.zones[0]!).nodes.find(({ id }) => id === daemon.id)!;
+      const report = () => deployment.report(deployment.zones[0]!).get(daemon.id)!;
       await until('the directory knows', 5_000, () => report().draining && report().empty === false);
       assert.deepEqual(await exit, [0, null]);
       const seconds = (Date.now() - since) / 1000;

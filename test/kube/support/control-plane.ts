@@ -19,10 +19,16 @@ export const skip =
     : 'HERD_KUBERNETES_BIN names no folders with etcd, kube-apiserver and kube-controller-manager';
 
 const adminToken = 'admin-token';
-const operatorToken = 'operator-token';
-/** The operator is known to the API server as its service account, so that the RBAC of install.ts is what it gets. */
+const operatorToken = 'operator-token' satisfies HomeToken;
+/**
+ * The operator is known to the API server as its service account, so that the RBAC of install.ts is what it gets; and that
+ * of another cluster as the account that it has in the namespace of support/samples.ts, by either of two tokens.
+ */
 const tokens = [
   `${adminToken},admin,admin,"system:masters"`,
+  ...['home-token', 'next-home-token'].map(
+    (token) => `${token},system:serviceaccount:herd:herd-home,herd-home,"system:serviceaccounts"`,
+  ),
   `${operatorToken},system:serviceaccount:herd-system:herd-operator,herd-operator,"system:serviceaccounts"`,
 ].join('\n');
 
@@ -37,19 +43,26 @@ export interface ControlPlane {
     path: string,
     body: object,
   ): Promise<{ code: number; body: unknown }>;
-  /** Of etcd, the server and, if there is one, the controller manager. */
+  /** Of etcd, the server and, if there are any, the controller manager and the scheduler. */
   readonly processIds: readonly number[];
   /** What the server proves itself with, for who wants to stand in for it. */
   readonly tls: { readonly cert: string; readonly key: string };
   /** The operator's view of the cluster, at the server's port or that of a proxy in front of it. */
   operatorCluster(port?: number): Cluster;
+  /** What the operator of another cluster finds in a Secret: a kubeconfig of its account here. */
+  homeKubeconfig(port: number, token: HomeToken): object;
   /** Path of a kubeconfig of the operator, at the server's port or that of a proxy in front of it. */
   operatorKubeconfig(port?: number): Promise<string>;
+  homeCluster(token: HomeToken): Cluster;
   stop(): Promise<void>;
 }
 
+export type HomeToken = 'home-token' | 'next-home-token' | 'operator-token';
+
 export interface ControlPlaneOptions {
   readonly controllers: boolean;
+  /** Whether pods find their machines by Kubernetes' own scheduler; without it only as the test says. */
+  readonly scheduler?: boolean;
   /** Where the programs are; by default where the environment says. */
   readonly folders?: readonly string[];
   /** Addresses of Services. */
@@ -94,6 +107,9 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     if (options.controllers) {
       run('kube-controller-manager', controllerArgs(folder));
     }
+    if (options.scheduler) {
+      run('kube-scheduler', [`--kubeconfig=${join(folder, 'kubeconfig')}`, '--leader-elect=false', '--secure-port=0']);
+    }
     const agent = new Agent({ connect: { ca } });
     return {
       admin,
@@ -114,6 +130,21 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
         await writeFile(file, kubeconfig(folder, at, operatorToken));
         return file;
       },
+      homeKubeconfig: (at, token) => ({
+        'current-context': 'west',
+        clusters: [
+          {
+            name: 'west',
+            cluster: {
+              server: `https://127.0.0.1:${at}`,
+              'certificate-authority-data': Buffer.from(ca).toString('base64'),
+            },
+          },
+        ],
+        users: [{ name: 'home', user: { token } }],
+        contexts: [{ name: 'west', context: { cluster: 'west', user: 'home' } }],
+      }),
+      homeCluster: (token) => cluster(token),
       adminCluster: (at) => cluster(adminToken, at),
       operatorCluster: (at) => cluster(operatorToken, at),
       async stop() {

@@ -1,5 +1,6 @@
 /** Plays the directories of a cluster without pods: what they say is certified with the root seeds in the zones' Secrets, of the rosters in their ConfigMaps. */
 import { envelope } from '../../../nodes/config/consensus.ts';
+import type { Receipt } from '../../../nodes/config/receipt.ts';
 import { Identity } from '../../../nodes/crypto/keys.ts';
 import type { AskDirectory } from '../../../operator/controllers/directory.ts';
 import type { KubeClient } from '../../../operator/kube/client.ts';
@@ -15,6 +16,8 @@ export class PlayedDirectories {
   readonly empty = new Set<string>();
   /** By id: what a mix has found of a superpeer, while the roster has it. */
   readonly expelled = new Map<string, string>();
+  /** Of all zones, what the superpeer's own has signed. BOUNDED: by the test. */
+  readonly receipts: Omit<Receipt, 'zone'>[] = [];
   readonly #admin: KubeClient;
   readonly #configs: (zone: string) => Promise<readonly ConfigMap[]> | readonly ConfigMap[];
 
@@ -26,14 +29,20 @@ export class PlayedDirectories {
   }
 
   readonly ask: AskDirectory = async (url) => {
-    const [, zone, what] = /\/v1\/zones\/([^/]+)\/(view|nodes)$/.exec(url)!;
+    const [, zone, what] = /\/v1\/zones\/([^/]+)\/(view|nodes|receipts\/.*)$/.exec(url)!;
     const ids = this.registered.get(zone!);
     if (!ids) throw new Error('the directory answers 503');
+    const told = this.receipts.filter(({ superpeer }) => what === `receipts/${superpeer}`);
+    if (what!.startsWith('receipts') && told.length === 0) return { receipts: [] };
     const root = await this.#root(zone!);
     if (what === 'view') {
       const validUntil = new Date(Date.now() + 60_000).toISOString();
       const consensus = JSON.stringify({ zone, epoch: 7, validUntil, nodes: ids.map((id) => ({ id })) });
       return { own: envelope(certified(root, zone!, consensus)), peers: [] };
+    }
+    if (what !== 'nodes') {
+      const receipts = told.map((receipt) => JSON.stringify({ zone, ...receipt }));
+      return { receipts: receipts.map((text) => certified(root, zone!, text, 'herd-receipt-v1')) };
     }
     const nodes = (await this.roster(zone!)).map(({ id, role, draining = false }) => {
       const empty = draining ? { empty: this.empty.has(id) } : {};

@@ -5,6 +5,7 @@
  */
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import { text } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import { Agent, type Dispatcher } from 'undici';
@@ -22,6 +23,8 @@ export interface Permission {
 export interface Gate {
   /** The API server as this operator sees it. */
   readonly cluster: Cluster;
+  /** Where the same server is behind TLS, if the gate has what proves it. */
+  readonly tlsPort: number | undefined;
   /** Mutating requests that succeeded so far, as method and resource: PATCH herd.network/zones/status. */
   readonly mutations: readonly string[];
   /** Dies at the nth such request that succeeds from now on. */
@@ -37,9 +40,10 @@ export interface GateOptions {
   readonly onRequest: (permissions: Permission[]) => void;
   /** Without them it is like an older server: whoever wants to know all there is has to list. */
   readonly watchLists: boolean;
+  readonly tls?: { readonly cert: string; readonly key: string };
 }
 
-export async function startGate(target: Cluster, { onRequest, watchLists }: GateOptions): Promise<Gate> {
+export async function startGate(target: Cluster, { onRequest, watchLists, tls }: GateOptions): Promise<Gate> {
   const upstream = new Agent({ connect: { ...target.tls } });
   const death = Promise.withResolvers<void>();
   /** BOUNDED: by what one operator asks for in one test. */
@@ -48,17 +52,23 @@ export async function startGate(target: Cluster, { onRequest, watchLists }: Gate
   let dead = false;
   /** Requests whose answers were lost. BOUNDED: by what one operator asks for in one test. */
   let lost: Set<string> | undefined;
-  const server = createServer((request, response) => {
+  const listener = (request: IncomingMessage, response: ServerResponse) => {
     handle(request, response).catch(() => response.destroy());
-  }).listen(0, '127.0.0.1');
-  await once(server, 'listening');
+  };
+  const servers: Server[] = [createServer(listener), ...(tls ? [createTlsServer(tls, listener)] : [])];
+  const ports: number[] = [];
+  for (const server of servers) {
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    ports.push((server.address() as { port: number }).port);
+  }
 
   return {
     cluster: {
-      server: `http://127.0.0.1:${(server.address() as { port: number }).port}`,
+      server: `http://127.0.0.1:${ports[0]}`,
       tls: {},
       headers: target.headers,
     },
+    tlsPort: ports[1],
     mutations,
     dieAt: (mutation, nth) => {
       fatal = { mutation, left: nth };
@@ -69,7 +79,7 @@ export async function startGate(target: Cluster, { onRequest, watchLists }: Gate
     died: death.promise,
     async close() {
       dead = true;
-      await Promise.all([shut(server), upstream.destroy()]);
+      await Promise.all([...servers.map(shut), upstream.destroy()]);
     },
   };
 
@@ -118,7 +128,7 @@ export async function startGate(target: Cluster, { onRequest, watchLists }: Gate
 
   function die() {
     dead = true;
-    server.closeAllConnections();
+    for (const server of servers) server.closeAllConnections();
     death.resolve();
   }
 }

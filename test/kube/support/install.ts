@@ -11,6 +11,7 @@ const plurals: Record<string, string> = {
   CustomResourceDefinition: 'customresourcedefinitions',
   Deployment: 'deployments',
   Namespace: 'namespaces',
+  NetworkPolicy: 'networkpolicies',
   Node: 'nodes',
   NodeSlot: 'nodeslots',
   Role: 'roles',
@@ -19,6 +20,8 @@ const plurals: Record<string, string> = {
   Service: 'services',
   ServiceAccount: 'serviceaccounts',
   Superpeer: 'superpeers',
+  ValidatingAdmissionPolicy: 'validatingadmissionpolicies',
+  ValidatingAdmissionPolicyBinding: 'validatingadmissionpolicybindings',
   Zone: 'zones',
 };
 

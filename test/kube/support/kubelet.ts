@@ -14,6 +14,7 @@ import {
   controllerOf,
   keyOf,
   type Manifest,
+  nodes,
   type Pod,
   type StatefulSet,
   statefulSets,
@@ -31,7 +32,7 @@ export interface PlayedKubelet {
 }
 
 export interface KubeletOptions {
-  /** The machine that a new pod runs on. Asked once per pod. */
+  /** The machine that a new pod runs on. Asked once per pod. It joins the cluster then, with an address of its own. */
   readonly machineOf?: (set: StatefulSet) => string;
 }
 
@@ -43,6 +44,8 @@ export async function playKubelet(plane: ControlPlane, options: KubeletOptions =
   /** BOUNDED: by the StatefulSets that the test holds. */
   const held = new Set<string>();
   const addressOf = addresses();
+  /** By name. BOUNDED: by the machines that machineOf names. */
+  const machines = new Map<string, Promise<void>>();
   const workers = new Workers({ concurrency: 8, reconcile });
   const scope = { namespace: undefined };
   const sets = new Reflector(admin, statefulSets, scope, ({ before, after }) => workers.add(keyOf((after ?? before)!)));
@@ -79,7 +82,12 @@ export async function playKubelet(plane: ControlPlane, options: KubeletOptions =
 
   async function bringUp(key: string, set: StatefulSet, pod: Pod | undefined) {
     const revision = revisionOf(set);
-    if (!pod) await admin.create(allPods, podOf(set, revision, (options.machineOf ?? (() => 'machine'))(set)));
+    if (!pod) {
+      const machine = (options.machineOf ?? (() => 'machine'))(set);
+      if (!machines.has(machine)) machines.set(machine, join(machine, `203.0.113.${machines.size + 1}`));
+      await machines.get(machine);
+      await admin.create(allPods, podOf(set, revision, machine));
+    }
     // The garbage collector is about to take the pod of a former StatefulSet of this name.
     else if (controllerOf(pod)?.uid !== set.metadata.uid) return;
     else if (set.spec.updateStrategy?.type !== 'OnDelete' && revisionIn(pod) !== revision)
@@ -87,6 +95,19 @@ export async function playKubelet(plane: ControlPlane, options: KubeletOptions =
     else if (pod.status?.phase !== 'Running' || isReady(pod) === held.has(key))
       await tellPod(pod, podStatus(!held.has(key), addressOf(pod)));
     await tellSet(set, pod, revision);
+  }
+
+  /** A kubelet makes the object of its machine; the cloud's controller knows the address. */
+  async function join(name: string, address: string) {
+    const machine = { apiVersion: 'v1', kind: 'Node', metadata: { name } };
+    const status = { addresses: [{ type: 'ExternalIP', address }] };
+    try {
+      await admin.apply(nodes, machine, 'kubelet');
+      await admin.applyStatus(nodes, { ...machine, status } as Manifest, 'kubelet');
+    } catch (error) {
+      machines.delete(name);
+      throw error;
+    }
   }
 
   /** A kubelet says that the containers have ended, and then lets the pod go before its time is up. */

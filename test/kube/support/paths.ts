@@ -5,17 +5,26 @@
  */
 import * as kube from '../../../operator/kube/types.ts';
 import { identitySecretName, rootSecretName, rotateAnnotation } from '../../../operator/objects/labels.ts';
+import { paidChannels } from './living-directories.ts';
 import { superpeer, zone } from './samples.ts';
-import type { World } from './world.ts';
+import { memberName, type World } from './world.ts';
+
+type Before = readonly kube.Manifest[] | ((world: World) => Promise<void>);
 
 export interface Path {
   readonly what: string;
-  readonly before: readonly (readonly kube.Manifest[])[];
+  /** There is a Secret with the kubeconfig of the cluster of `west`. */
+  readonly member?: true;
+  readonly before: readonly Before[];
   /** An operator with this image walks the path, in place of the one that made what was before. */
   readonly image?: string;
   readonly walk: (world: World) => Promise<void>;
   readonly through: (world: World) => boolean;
 }
+
+/** Somebody makes what is there before. */
+export const prepare = (world: World, before: Before): Promise<void> =>
+  typeof before === 'function' ? before(world) : world.apply(...before);
 
 const says = (name: string, condition: string) => (world: World) => world.says(kube.zones, name, condition);
 const superpeerSays = (name: string, condition: string) => (world: World) =>
@@ -46,6 +55,20 @@ const foreign = (kind: 'ConfigMap' | 'Secret', name: string): kube.Manifest & { 
 
 const base = [superpeer('eu-sp', 'eu'), zone('eu')];
 const twice = { regions: [{ name: 'eu', mixes: { replicas: 2 } }] };
+const directory = { externalURL: 'http://10.96.255.1:8080' };
+const alone = zone('eu', { directory });
+/** The second region is elsewhere. */
+const spanning = (world: World) =>
+  world.apply(
+    zone('eu', {
+      directory,
+      regions: [
+        { name: 'eu' },
+        { name: memberName, cluster: { kubeconfigSecretRef: { name: memberName }, namespace: world.member } },
+      ],
+    }),
+  );
+const there = (world: World) => world.hasThere(kube.statefulSets, 'eu-west-mix-0');
 const twoMixes = zone('eu', twice);
 const ready = all(says('eu', 'Ready=True'), superpeerSays('eu-sp', 'Ready=True'));
 
@@ -92,6 +115,15 @@ export const paths: readonly Path[] = [
     before: [[...base, superpeer('eu-other', 'eu')]],
     walk: deleted(kube.superpeers, 'eu-other'),
     through: all(ready, gone(kube.superpeers, 'eu-other'), gone(kube.statefulSets, 'eu-other')),
+  },
+  {
+    what: 'a superpeer is paid',
+    before: [base],
+    walk: applied(superpeer('eu-sp', 'eu', { channels: paidChannels, payment: { amount: '0.5', currency: 'EUR' } })),
+    through: all(ready, (world) => {
+      const { lastPayout } = (world.get(kube.superpeers, 'eu-sp')?.status ?? {}) as { lastPayout?: string };
+      return lastPayout === '24 EUR';
+    }),
   },
   {
     what: 'a zone is paused',
@@ -151,9 +183,37 @@ export const paths: readonly Path[] = [
     ),
   },
   {
+    what: 'a zone gets another range of ports',
+    before: [base],
+    walk: applied(zone('eu', { network: { ports: { first: 23000 } } })),
+    through: all(ready, (world) =>
+      world.mirror
+        .all(kube.statefulSets, world.namespace)
+        .filter(({ spec }) => spec.template.spec!.hostNetwork)
+        .every(({ spec }) => spec.template.spec!.containers[0]!.ports!.every(({ hostPort }) => hostPort! >= 23000)),
+    ),
+  },
+  {
     what: 'a StatefulSet is deleted by somebody',
     before: [base],
     walk: deleted(kube.statefulSets, 'eu-eu-mix-0'),
     through: all(ready, (world) => world.get(kube.statefulSets, 'eu-eu-mix-0') !== undefined),
+  },
+  {
+    what: 'a zone gets a region in another cluster',
+    member: true,
+    before: [[alone]],
+    walk: spanning,
+    through: all(says('eu', 'Ready=True'), says('eu', 'ClustersReachable=True'), there),
+  },
+  {
+    what: 'a zone gives up a region in another cluster',
+    member: true,
+    before: [[alone], spanning],
+    walk: applied(alone),
+    through: all(
+      says('eu', 'Ready=True'),
+      (world) => !there(world) && !world.hasThere(kube.nodeSlots, 'eu-west-mix-0'),
+    ),
   },
 ];

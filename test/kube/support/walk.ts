@@ -1,7 +1,7 @@
 /** Goes a path of support/paths.ts, undisturbed, and says what was there on the way and in the end. */
 import { eventually } from './control-plane.ts';
 import type { Normal } from './normal.ts';
-import type { Path } from './paths.ts';
+import { type Path, prepare } from './paths.ts';
 import type { Stage, World } from './world.ts';
 
 export const image = 'herd.local/node:test';
@@ -22,9 +22,10 @@ export async function undisturbed(stage: Stage, path: Path): Promise<Walked> {
   const world = await stage.newWorld();
   try {
     const before: Normal[] = [];
+    if (path.member) await world.join();
     let { gate } = await world.startOperator(image);
-    for (const manifests of path.before) {
-      await world.apply(...manifests);
+    for (const one of path.before) {
+      await prepare(world, one);
       before.push(await rest(world, () => observed(world), `what is there before ${path.what}`));
     }
     if (path.image) ({ gate } = await world.startOperator(path.image));
@@ -51,7 +52,7 @@ async function rest(world: World, through: () => boolean, what: string): Promise
   let since = 0;
   await eventually(
     () => {
-      const now = world.mirror.version(world.namespace);
+      const now = world.version();
       if (now !== version || !through()) since = performance.now();
       version = now;
       return performance.now() - since > peaceMs;

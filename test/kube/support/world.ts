@@ -1,4 +1,7 @@
-/** A control plane that many operators share, each alone in a namespace of its own: its world. */
+/**
+ * A control plane that many operators share, each alone in a namespace of its own: its world. It may have a second one,
+ * for regions in another cluster: the operator finds it by a kubeconfig, and is the operator there too.
+ */
 import { Manager, type ManagerOptions } from '../../../operator/controllers/manager.ts';
 import { KubeClient } from '../../../operator/kube/client.ts';
 import * as kube from '../../../operator/kube/types.ts';
@@ -52,6 +55,10 @@ export interface Operator {
   stop(): Promise<void>;
 }
 
+/** Of the Secret and the region in the other namespace. */
+export const memberName = 'west';
+const memberOf = (namespace: string) => `${namespace}-${memberName}`;
+
 type Custom = kube.Resource<kube.CustomResource>;
 
 export class World {
@@ -61,24 +68,38 @@ export class World {
   readonly #gates: GateOptions;
   readonly #askDirectory: ManagerOptions['askDirectory'];
   #operator: Operator | undefined;
+  #hasMember = false;
 
   constructor(plane: ControlPlane, mirror: Mirror, namespace: string, gates: GateOptions) {
     this.#plane = plane;
     this.mirror = mirror;
     this.namespace = namespace;
     this.#gates = gates;
-    this.#askDirectory = directoriesIn(mirror, namespace);
+    this.#askDirectory = directoriesIn(mirror, namespace, this.member);
+  }
+
+  get member(): string {
+    return memberOf(this.namespace);
+  }
+
+  /** Operators from now on have the second namespace, and the Secret with the kubeconfig. */
+  async join(): Promise<void> {
+    this.#hasMember = true;
+    await apply(this.#plane.admin, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: this.member } });
   }
 
   /** In place of the one before, which is gone without a word. */
   async startOperator(nodeImage: string): Promise<Operator> {
     await this.stopOperator();
-    const gate = await startGate(this.#plane.operatorCluster(), this.#gates);
+    const { tls } = this.#plane;
+    const gate = await startGate(this.#plane.operatorCluster(), { ...this.#gates, tls });
+    if (this.#hasMember) await this.#tellOfMember(gate.tlsPort!);
     const client = new KubeClient(gate.cluster);
     const stopping = new AbortController();
     const manager = new Manager({
       client,
-      namespaces: [this.namespace],
+      memberClient: {},
+      namespaces: this.#hasMember ? [this.namespace, this.member] : [this.namespace],
       nodeImage,
       instance: 'test',
       askDirectory: this.#askDirectory,
@@ -102,6 +123,13 @@ export class World {
     return this.#operator;
   }
 
+  #tellOfMember(port: number): Promise<unknown> {
+    const kubeconfig = JSON.stringify(this.#plane.homeKubeconfig(port, 'operator-token'));
+    const data = { kubeconfig: Buffer.from(kubeconfig).toString('base64') };
+    const metadata = { name: memberName, namespace: this.namespace };
+    return apply(this.#plane.admin, { apiVersion: 'v1', kind: 'Secret', metadata, data } as kube.Manifest);
+  }
+
   async stopOperator(): Promise<void> {
     await this.#operator?.stop();
     this.#operator = undefined;
@@ -109,7 +137,7 @@ export class World {
 
   /** Makes the operator look at everything now: some of what it watches over it sees only when it looks. */
   poke(): void {
-    for (const { object } of this.mirror.in(this.namespace)) {
+    for (const { object } of this.#seen()) {
       for (const workers of Object.values(this.#operator!.manager.workers)) workers.add(kube.keyOf(object));
     }
   }
@@ -138,6 +166,19 @@ export class World {
     return this.mirror.get(resource, this.namespace, name);
   }
 
+  /** Whether the other namespace has it. */
+  hasThere(resource: kube.Resource<kube.KubeObject>, name: string): boolean {
+    return this.mirror.get(resource, this.member, name) !== undefined;
+  }
+
+  version(): number {
+    return this.mirror.version(this.namespace) + this.mirror.version(this.member);
+  }
+
+  #seen() {
+    return [this.namespace, this.member].flatMap((namespace) => this.mirror.in(namespace));
+  }
+
   /** `Ready=True` of one custom resource, of what it says of its newest generation. */
   says(resource: Custom, name: string, condition: string): boolean {
     const object = this.get(resource, name);
@@ -151,8 +192,11 @@ export class World {
 
   /** What is there, and how often the Secrets that are left were made. */
   normal(): Normal {
-    const made = Object.entries(this.mirror.secretsMade(this.namespace));
-    const left = made.filter(([name]) => this.get(kube.secrets, name) !== undefined).sort();
-    return { ...normal(this.mirror.in(this.namespace), this.namespace), secretsMade: Object.fromEntries(left) };
+    const made = [this.namespace, this.member].flatMap((namespace) =>
+      Object.entries(this.mirror.secretsMade(namespace)).filter(([name]) =>
+        this.mirror.get(kube.secrets, namespace, name),
+      ),
+    );
+    return { ...normal(this.#seen(), this.namespace), secretsMade: Object.fromEntries(made.sort()) };
   }
 }

@@ -1,13 +1,16 @@
 import { MILLISECOND_US, type Micros, SECOND_US } from '../../../nodes/core/units.ts';
-import { Allocation, type Line, Party, type Place } from '../../../nodes/mix/allocation.ts';
-import { TICK_US } from '../../../nodes/wire/constants.ts';
+import { Allocation, type Line, type Place } from '../../../nodes/mix/allocation.ts';
+import { Circuits } from '../../../nodes/mix/circuits.ts';
+import { Session as MixSession } from '../../../nodes/mix/session.ts';
+import { ATTACHMENTS_MAX, CIRCUITS_MAX, TICK_US } from '../../../nodes/wire/constants.ts';
 import { type Timed, TimeHeap } from '../heap.ts';
 import { SeededRandom } from '../random.ts';
 import { Checker, type Scenario } from '../scenario.ts';
 
 /**
- * A day of a zone by events: who is attached where, who calls whom, which superpeer is dead, which mix restarts or
- * drains. The channels are given by the mixes' own code; clients are what they are told, and do it.
+ * A day of a zone by events: who is attached where, who calls whom, which superpeer is dead, which mix or rendezvous
+ * restarts or drains. The channels are given, and the half-circuits kept, by the mixes' own code; clients are what they are
+ * told, and do it; a rendezvous keeps what it is asked for until it is told that it is over.
  */
 const MINUTE_US = 60 * SECOND_US;
 const HOUR_US = 60 * MINUTE_US;
@@ -29,6 +32,16 @@ const DURATION = { medianS: 65, sigma: 1.53, leastS: 1, mostS: 4 * 3600 };
 const ONLINE_MEAN_US = 5 * HOUR_US;
 const OFFLINE_MEAN_US = HOUR_US;
 const SUPERPEER_LIFE_MEAN_US = 30 * HOUR_US;
+const RENDEZVOUS = 3;
+const RENDEZVOUS_LIFE_MEAN_US = 8 * HOUR_US;
+/** From CREATE to CREATED, and from DESTROY to its answer. */
+const ROUND_TRIP_US = 50 * MILLISECOND_US;
+/** Within it a client makes a circuit anew, and within as long everybody has heard of a restart. */
+const RENEW_US = 3 * SECOND_US;
+/** A rendezvous that drains is empty by then: the news, one circuit of each client after the other, and their overlap. */
+const EMPTIED_US = MINUTE_US;
+/** One is told of in a tick, and a mix may have to tell of all that it has. */
+const TOLD_US = 5 * MINUTE_US;
 const SUPERPEER_DOWN_US = 10 * MINUTE_US;
 const MIX_LIFE_MEAN_US = 8 * HOUR_US;
 const NOT_TAKEN_SHARE = 0.2;
@@ -63,9 +76,30 @@ class Channel {
   }
 }
 
+class Rendezvous {
+  readonly tag: string;
+  boot = 0;
+  drainsSince: Micros | undefined;
+  /** By mix: what its processes have asked for. */
+  readonly circuits = new Map<Site, Set<number>>();
+
+  constructor(tag: string) {
+    this.tag = tag;
+  }
+
+  of(site: Site): Set<number> {
+    const known = this.circuits.get(site) ?? new Set();
+    this.circuits.set(site, known);
+    return known;
+  }
+}
+
 /** A mix. */
 class Site {
   allocation: Allocation;
+  circuits = new Circuits();
+  /** Of the next circuit; larger than those of the processes before. */
+  nextCircuit = 1;
   readonly channels: Channel[] = [];
   isDraining = false;
   readonly #random: SeededRandom;
@@ -82,6 +116,7 @@ class Site {
   /** Another process, which knows nothing. */
   restart(): void {
     this.allocation = this.#newAllocation();
+    this.circuits = new Circuits();
     for (const channel of this.channels) {
       channel.line = this.allocation.newLine(this.channels.indexOf(channel));
       channel.taken = 0;
@@ -109,7 +144,8 @@ class Attached implements Place {
 
 /** A client's session with a mix. */
 class Session {
-  readonly party = new Party();
+  readonly held = new MixSession(0, '');
+  readonly party = this.held.party;
   readonly site: Site;
   readonly allocation: Allocation;
   readonly attached: (Attached | undefined)[] = [];
@@ -118,9 +154,19 @@ class Session {
     this.site = site;
     this.allocation = site.allocation;
   }
+
+  /** The number of the attachment's circuit that stands to one of these rendezvous. */
+  circuitOf(attachment: number, to: readonly Rendezvous[]): number | undefined {
+    return [attachment, attachment + ATTACHMENTS_MAX].find((number) => {
+      const circuit = this.held.circuits[number];
+      return circuit?.stands && to.some(({ tag }) => tag === circuit.rendezvousTag);
+    });
+  }
 }
 
 interface Member {
+  /** Place of its first choice among the rendezvous. */
+  readonly choice: number;
   isOnline: boolean;
   /** The newest last. None while offline, or for a moment after its mix has died. */
   sessions: Session[];
@@ -149,7 +195,11 @@ class Day {
     superpeerDeaths: 0,
     restarts: 0,
     drains: 0,
+    rendezvousRestarts: 0,
+    rendezvousDrains: 0,
     mostHeld: 0,
+    circuits: 0,
+    mostCircuits: 0,
     steps: 0,
   };
   readonly #random: SeededRandom;
@@ -158,6 +208,7 @@ class Day {
   readonly #events = new TimeHeap<Event>();
   readonly #superpeers: Superpeer[];
   readonly #sites: Site[];
+  readonly #rendezvous = Array.from({ length: RENDEZVOUS }, (_, index) => new Rendezvous(`${index}`));
   readonly #members: Member[];
   readonly #calls = new Set<Call>();
   #order = 0;
@@ -173,12 +224,14 @@ class Day {
     const channels = Math.ceil((clients * ATTACHMENTS * SPARE) / SLOTS);
     this.#superpeers = Array.from({ length: Math.ceil(channels / CHANNELS_PER_SUPERPEER) }, () => new Superpeer());
     this.#sites = Array.from({ length: MIXES }, () => new Site(this.#random));
+    for (const site of this.#sites) site.circuits.follow(this.#boots(), []);
     for (let index = 0; index < channels; index += 1) {
       const site = this.#sites[index % MIXES]!;
       const line = site.allocation.newLine(site.channels.length);
       site.channels.push(new Channel(this.#superpeers[index % this.#superpeers.length]!, site, line));
     }
-    this.#members = Array.from({ length: clients }, () => ({
+    this.#members = Array.from({ length: clients }, (_, index) => ({
+      choice: index % RENDEZVOUS,
       isOnline: false,
       sessions: [],
       call: undefined,
@@ -189,6 +242,8 @@ class Day {
     for (const superpeer of this.#superpeers)
       this.#after(this.#life(SUPERPEER_LIFE_MEAN_US), () => this.#dies(superpeer));
     for (const site of this.#sites) this.#after(this.#life(MIX_LIFE_MEAN_US), () => this.#disturb(site));
+    for (const rendezvous of this.#rendezvous)
+      this.#after(this.#life(RENDEZVOUS_LIFE_MEAN_US), () => this.#shake(rendezvous));
     this.#nextCall();
     this.#after(CHECK_US, () => this.#checkAll());
   }
@@ -199,10 +254,17 @@ class Day {
     for (const call of [...this.#calls]) this.#end(call);
     // Whoever still moves to another mix has done so by then.
     this.#runUntil(this.now + 2 * MINUTE_US);
+    this.#endSpare();
+    this.#runUntil(this.now + TOLD_US);
     this.#checkRest();
+    this.#checkCircuits();
     for (const member of this.#members) this.#leaveAll(member);
     this.#runUntil(this.now + LEAK_US);
     this.#checkRest();
+    this.#runUntil(this.now + TOLD_US);
+    this.#checkCircuits();
+    for (const rendezvous of this.#rendezvous)
+      this.#check.expect(this.#circuitsOf(rendezvous) === 0, 'a rendezvous has circuits when everybody has gone');
     for (const site of this.#sites) {
       const taken = site.channels.reduce((sum, channel) => sum + channel.taken, 0);
       this.#check.expect(taken === 0, `${taken} places are taken when everybody has gone`);
@@ -211,7 +273,8 @@ class Day {
 
   #runUntil(end: Micros): void {
     while (this.now < end) {
-      const next = Math.min(end, this.now + (this.#isCalm() ? CALM_US : TICK_US));
+      const stepUs = this.#isCalm() ? CALM_US : TICK_US;
+      const next = Math.min(end, this.now + stepUs);
       for (let event = this.#events.peek(); event && event.at <= next; event = this.#events.peek()) {
         this.#events.pop();
         this.now = Math.max(this.now, event.at);
@@ -219,6 +282,7 @@ class Day {
       }
       this.now = next;
       this.#step();
+      for (let tick = 0; tick < stepUs / TICK_US; tick += 1) for (const site of this.#sites) this.#tell(site);
     }
   }
 
@@ -323,6 +387,7 @@ class Day {
     const place = new Attached(this, channel);
     session.attached[number] = place;
     session.party.places[number] = place;
+    this.#ask(member, session, number, number);
   }
 
   /** What Mix does with an attachment that has fallen silent, or that another takes the place of. */
@@ -339,6 +404,7 @@ class Day {
     member.sessions = member.sessions.filter((one) => one !== session);
     if (session.allocation !== session.site.allocation) return;
     for (const number of session.attached.keys()) this.#detach(session, number);
+    session.site.circuits.release(session.held);
     session.allocation.release(this.now, session.party);
     session.allocation.want(this.now, session.party, false);
   }
@@ -388,6 +454,13 @@ class Day {
   #restart(site: Site): void {
     this.facts.restarts += 1;
     site.restart();
+    site.circuits.follow(this.#boots(), []);
+    // The rendezvous forget what the process before has opened.
+    const opened = site.nextCircuit;
+    this.#after(this.#random.below(RENEW_US), () => {
+      for (const rendezvous of this.#rendezvous)
+        for (const id of rendezvous.of(site)) if (id < opened) rendezvous.of(site).delete(id);
+    });
     for (const member of this.#members) {
       const lost = member.sessions.find((session) => session.site === site);
       if (!lost) continue;
@@ -418,6 +491,116 @@ class Day {
       const taken = site.channels.reduce((sum, channel) => sum + channel.taken, 0);
       this.#check.expect(taken === 0, `${taken} places are taken at a mix that all have left`);
       site.isDraining = false;
+    });
+  }
+
+  // Half-circuits
+
+  #boots(): Map<string, number> {
+    return new Map(this.#rendezvous.map(({ tag, boot }) => [tag, boot]));
+  }
+
+  /** The two that an attachment's circuit leads to by its number; none that drains. */
+  #choiceOf({ choice }: Member, attachment: number): Rendezvous {
+    const ranked = this.#rendezvous.map((_, index) => this.#rendezvous[(choice + index) % RENDEZVOUS]!);
+    return ranked.filter(({ drainsSince }) => drainsSince === undefined)[attachment % 2]!;
+  }
+
+  #ask(member: Member, session: Session, attachment: number, number: number): void {
+    const { site } = session;
+    const { circuits } = site;
+    const rendezvous = this.#choiceOf(member, attachment);
+    const { tag, boot } = rendezvous;
+    const id = site.nextCircuit++;
+    rendezvous.of(site).add(id);
+    this.#after(ROUND_TRIP_US, () => {
+      if (site.circuits !== circuits) return;
+      const isWanted = this.#isLive(member, session) && session.attached[attachment] !== undefined;
+      // Of a process that is no more there is no answer, and the mix does not wait for ever.
+      if (!isWanted || rendezvous.boot !== boot) {
+        circuits.end(tag, id);
+        if (isWanted) this.#renew(member, session, attachment);
+        return;
+      }
+      this.facts.circuits += 1;
+      circuits.take(this.now, session.held, number, tag, id);
+    });
+  }
+
+  /** What a client does about a circuit that does not stand or leads to where it is not to stay. */
+  #renew(member: Member, session: Session, attachment: number): void {
+    this.#after(this.#random.below(RENEW_US), () => {
+      if (!this.#isLive(member, session) || !session.attached[attachment]) return;
+      if (session.circuitOf(attachment, [this.#choiceOf(member, attachment)]) !== undefined) return;
+      const present = session.circuitOf(attachment, this.#rendezvous) ?? attachment;
+      this.#ask(member, session, attachment, (present + ATTACHMENTS_MAX) % CIRCUITS_MAX);
+    });
+  }
+
+  #renewAll(): void {
+    for (const member of this.#members)
+      for (const session of member.sessions)
+        for (const attachment of session.attached.keys()) this.#renew(member, session, attachment);
+  }
+
+  #tell(site: Site): void {
+    const { circuits } = site;
+    const over = circuits.tell(this.now, () => true);
+    if (!over) return;
+    this.#rendezvous[Number(over.tag)]!.of(site).delete(over.id);
+    this.#after(ROUND_TRIP_US, () => circuits.lost(over.tag, over.id));
+  }
+
+  #endSpare(): void {
+    const draining = this.#rendezvous.filter(({ drainsSince }) => drainsSince !== undefined);
+    const drainsSince = new Map(draining.map(({ tag, drainsSince: since }) => [tag, since!]));
+    for (const { sessions } of this.#members) {
+      for (const { held, site, allocation } of sessions)
+        if (allocation === site.allocation) site.circuits.endSpare(this.now, held, drainsSince);
+    }
+  }
+
+  #circuitsOf(rendezvous: Rendezvous): number {
+    return this.#sites.reduce((sum, site) => sum + rendezvous.of(site).size, 0);
+  }
+
+  /** A rendezvous dies and comes back, or is emptied beforehand: one at a time. */
+  #shake(rendezvous: Rendezvous): void {
+    if (this.#isOver) return;
+    if (this.#rendezvous.every(({ drainsSince }) => drainsSince === undefined)) {
+      if (this.#random.next() < 0.5) this.#restartRendezvous(rendezvous);
+      else this.#emptyRendezvous(rendezvous);
+    }
+    this.#after(this.#life(RENDEZVOUS_LIFE_MEAN_US), () => this.#shake(rendezvous));
+  }
+
+  #restartRendezvous(rendezvous: Rendezvous): void {
+    this.facts.rendezvousRestarts += 1;
+    rendezvous.boot += 1;
+    rendezvous.circuits.clear();
+    for (const site of this.#sites) {
+      this.#after(this.#random.below(RENEW_US), () => {
+        const sessions = this.#members.flatMap((member) => member.sessions);
+        site.circuits.follow(
+          this.#boots(),
+          sessions.filter((session) => session.allocation === site.allocation).map(({ held }) => held),
+        );
+      });
+    }
+    this.#after(RENEW_US, () => this.#renewAll());
+  }
+
+  #emptyRendezvous(rendezvous: Rendezvous): void {
+    this.facts.rendezvousDrains += 1;
+    rendezvous.drainsSince = this.now;
+    this.#renewAll();
+    // The mixes look in every tick; for those that nobody waits for once in a minute will do.
+    for (let us = SECOND_US; us < EMPTIED_US; us += SECOND_US) this.#after(us, () => this.#endSpare());
+    this.#after(EMPTIED_US + TOLD_US, () => {
+      const left = this.#circuitsOf(rendezvous);
+      this.#check.expect(left === 0, `${left} circuits at a rendezvous that everybody has left`);
+      rendezvous.drainsSince = undefined;
+      this.#renewAll();
     });
   }
 
@@ -520,8 +703,33 @@ class Day {
       held += allocation.held;
       for (const { taken } of channels) this.#check.expect(taken >= 0 && taken <= SLOTS, `${taken} places are taken`);
     }
+    this.#endSpare();
     this.facts.mostHeld = Math.max(this.facts.mostHeld, held);
+    const circuits = this.#sites.reduce((sum, site) => sum + site.circuits.size, 0);
+    this.facts.mostCircuits = Math.max(this.facts.mostCircuits, circuits);
     if (!this.#isOver) this.#after(CHECK_US, () => this.#checkAll());
+  }
+
+  /** When nothing is under way, mixes and rendezvous have the same circuits, and all are of a session, and who is attached has one. */
+  #checkCircuits(): void {
+    for (const site of this.#sites) {
+      const { size, ending } = site.circuits;
+      const made = this.#rendezvous.reduce((sum, rendezvous) => sum + rendezvous.of(site).size, 0);
+      this.#check.expect(ending === 0, `${ending} circuits are still to be ended`);
+      this.#check.expect(made === size, `the rendezvous have ${made} circuits of a mix that has ${size}`);
+    }
+    let standing = 0;
+    for (const { sessions } of this.#members) {
+      for (const session of sessions) {
+        standing += session.held.circuits.filter((circuit) => circuit?.stands).length;
+        for (const [number, place] of session.attached.entries()) {
+          const isReached = session.circuitOf(number, this.#rendezvous) !== undefined;
+          this.#check.expect(!place || isReached, 'somebody is attached and has no circuit');
+        }
+      }
+    }
+    const sum = this.#sites.reduce((total, { circuits }) => total + circuits.size, 0);
+    this.#check.expect(sum === standing, `the mixes have ${sum} circuits, the sessions ${standing}`);
   }
 
   /** When nobody calls, no line is anybody's and nobody waits. */
@@ -544,10 +752,11 @@ class Day {
 const scenario = (name: string, set: Scenario['set'], minutes: number, clients: number, pace: number): Scenario => ({
   name,
   property:
-    `${clients} clients come and go, call by the hours of a day, and lose superpeers and mixes. At no time is a line held by ` +
-    'two or by somebody who wants none; a mix that is drained is empty; when all have hung up no line, promise or wish is ' +
-    'left, and when all have gone no place. The channels are given by the mixes’ own code, but packets are not simulated: ' +
-    'a day of 10,000 clients has 10^11 of them.',
+    `${clients} clients come and go, call by the hours of a day, and lose superpeers, mixes and rendezvous. At no time is a line ` +
+    'held by two or by somebody who wants none; a mix or rendezvous that is drained is empty; when all have hung up no line, ' +
+    'promise or wish is left, every circuit that a rendezvous has is one of a session’s, and every attachment has one; when all have gone ' +
+    'no place and no circuit is left, at either end. Channels and circuits are kept by the mixes’ own code, but packets are ' +
+    'not simulated: a day of 10,000 clients has 10^11 of them.',
   set,
   minutes,
   run: (seed, length) => {

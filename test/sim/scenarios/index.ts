@@ -6,19 +6,20 @@ import { churnPackets } from './churn-packets.ts';
 import { clocks } from './clocks.ts';
 import { contention } from './contention.ts';
 import { crowd, crowdLong } from './crowd.ts';
+import { dealing } from './dealing.ts';
 import { directoryDown, directoryDownLong } from './directory-down.ts';
 import { disorder } from './disorder.ts';
 import { distinguish, distinguishAll } from './distinguish.ts';
 import { drain } from './drain.ts';
 import { drainRendezvous } from './drain-rendezvous.ts';
-import { dropping, droppingSome } from './dropping.ts';
+import { dropping, droppingLong, droppingSome } from './dropping.ts';
 import { endings } from './endings.ts';
 import { entropy, entropyLong } from './entropy.ts';
 import { flood } from './flood.ts';
 import { foreignZone } from './foreign-zone.ts';
 import { glare, glareLong } from './glare.ts';
 import { hiccup } from './hiccup.ts';
-import { innocent, innocentAll } from './innocent.ts';
+import { innocent, innocentAll, innocentLines } from './innocent.ts';
 import { jamming } from './jamming.ts';
 import { loss } from './loss.ts';
 import { meshrates } from './meshrates.ts';
@@ -28,6 +29,7 @@ import { observer } from './observer.ts';
 import { overload } from './overload.ts';
 import { presence, presenceLong } from './presence.ts';
 import { quality, qualityAll, qualityMoves } from './quality.ts';
+import { receipts } from './receipts.ts';
 import { rendezvousDeath } from './rendezvous-death.ts';
 import { replaying } from './replaying.ts';
 import { ringing, ringingMany, ringingThree } from './ringing.ts';
@@ -68,10 +70,12 @@ export const SCENARIOS: readonly Scenario[] = [
   tamperingAll,
   dropping,
   droppingSome,
+  droppingLong,
   replaying,
   jamming,
   innocent,
   innocentAll,
+  innocentLines,
   distinguish,
   distinguishAll,
   entropy,
@@ -85,6 +89,8 @@ export const SCENARIOS: readonly Scenario[] = [
   rendezvousDeath,
   drain,
   drainRendezvous,
+  dealing,
+  receipts,
   ...unseen,
   directoryDown,
   directoryDownLong,

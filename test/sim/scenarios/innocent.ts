@@ -1,5 +1,6 @@
 import { SECOND_US } from '../../../nodes/core/units.ts';
-import { Verdicts } from '../betrayal.ts';
+import { busiest, Verdicts } from '../betrayal.ts';
+import type { Host } from '../host.ts';
 import { Pair } from '../pair.ts';
 import type { PathQuality } from '../path.ts';
 import { Checker, type Scenario } from '../scenario.ts';
@@ -69,4 +70,51 @@ export const innocentAll: Scenario = {
   set: 'long',
   minutes: 0.2,
   run: (seed) => run(seed, Object.keys(BEFALLS), [{}, { loss: 0.03, reordered: 0.02 }]),
+};
+
+/** The worst of network.md 6, case 10, each way. */
+const BAD_LINES: Readonly<Record<string, Partial<PathQuality>>> = {
+  'at random': { loss: 0.2 },
+  'in bursts': { bursts: { loss: 0.2, lengthDatagrams: 5 } },
+};
+/** As long as it takes to find one out that drops three in ten. */
+const LINES_S = 16 * 60;
+
+/** The superpeer's line to its mix, or all of its lines, lose a fifth each way. */
+function badLine(seed: string, quality: Partial<PathQuality>, isAll: boolean) {
+  const pair = new Pair(seed, new Checker(), { bystanders: 10, choices: 4 });
+  pair.begin(false);
+  const superpeer = busiest(pair.network);
+  const mixes = [1, 2].map((number) => pair.network.mix('eu', number).host);
+  const isBad = (one: Host, other: Host) => one === superpeer.host && (isAll || mixes.includes(other));
+  pair.trouble = (from, to) => (isBad(from, to) || isBad(to, from) ? quality : undefined);
+  const verdicts = new Verdicts(pair.network);
+  verdicts.run(LINES_S, () => verdicts.expelled.size > 0);
+  return verdicts;
+}
+
+export const innocentLines: Scenario = {
+  name: 'innocent-lines',
+  property:
+    'A superpeer whose line to its mix loses a fifth each way, at random or in bursts, is not expelled. One that loses as ' +
+    'much to its clients too, so more than a third of what they send, is at most found unserviceable: nobody says that it ' +
+    'drops or lies, nor that a client does.',
+  set: 'long',
+  minutes: 16,
+  run: (seed) => {
+    const check = new Checker();
+    const facts: Record<string, number> = {};
+    for (const [how, quality] of Object.entries(BAD_LINES)) {
+      for (const isAll of [false, true]) {
+        const what = `${isAll ? 'all its lines' : 'its line to the mix'}, ${how}`;
+        const { expelled, counts } = badLine(`${seed} ${what}`, quality, isAll);
+        const allowed = isAll ? ['unserviceable'] : [];
+        for (const [id, { reason }] of expelled)
+          check.expect(allowed.includes(reason), `${what}: ${id} is expelled for ${reason}`);
+        check.expect(counts.jams + counts.doubtful === 0, `${what}: ${JSON.stringify(counts)}`);
+        facts[`${what}: unserviceable`] = expelled.size;
+      }
+    }
+    return { violations: check.violations, facts };
+  },
 };

@@ -35,6 +35,12 @@ const EVENTS: Readonly<Record<string, Event>> = {
     network.world.after(5 * SECOND_US, () => network.announce(calleesRendezvous, { draining: true }));
     network.world.after(22 * SECOND_US, () => network.announce(callersRendezvous, { draining: false }));
   },
+  // Mixes go and come back: channels are left, by clients and calls, and go to others.
+  dealing: ({ network }) => {
+    network.deal('eu', [1, 2]);
+    network.world.after(5 * SECOND_US, () => network.deal('eu', [1, 2, 3]));
+    network.world.after(10 * SECOND_US, () => network.deal('eu', [2, 3]));
+  },
   partition: ({ network }) => {
     network.world.after(3 * SECOND_US, network.world.partition(network.hostsOf('eu'), network.hostsOf('na')));
   },
@@ -49,8 +55,11 @@ function placesOf(machine: SimNode['machine']): number {
 }
 
 /** Every datagram by instant and link; of those that a node sends at once, the order is not kept. */
-function watch(seed: string, event: Event, seconds: number, check: Checker, known: Carriers | undefined) {
-  const pair = new Pair(seed, check, { choices: 4, within: { loss: 0.002 } });
+function watch(seed: string, name: string, seconds: number, check: Checker, known: Carriers | undefined) {
+  const pair = new Pair(seed, check, {
+    ...(name === 'dealing' ? { choices: 9, mixes: 3 } : { choices: 4 }),
+    within: { loss: 0.002 },
+  });
   const { network, caller } = pair;
   const seen: string[] = [];
   network.world.observe = ({ at, from, to, length }) => seen.push(`${at} ${from} ${to} ${length}`);
@@ -64,7 +73,7 @@ function watch(seed: string, event: Event, seconds: number, check: Checker, know
     calleesRendezvous: pair.rendezvous('na')!,
   };
   const talked = pair.talking;
-  event(pair, carriers);
+  EVENTS[name]!(pair, carriers);
   for (let second = 0; second < seconds; second += PLACES_EVERY_SECONDS) {
     network.run(PLACES_EVERY_SECONDS);
     seen.push(`${network.world.now} ${places()}`);
@@ -82,11 +91,12 @@ function scenario(name: string, set: Scenario['set']): Scenario {
       'how many places are taken at every node, sees exactly the same whether the two are in a call, which has to find another way, or nobody says anything.',
     set,
     // A dead superpeer's clients come back within 30 s, one sleeps for 30, and half-circuits overlap for 12.
-    minutes: name === 'sleep' || name === 'superpeer-death' ? 0.7 : name === 'rendezvous-drain' ? 0.5 : 0.2,
+    minutes:
+      name === 'sleep' || name === 'superpeer-death' ? 0.7 : ['rendezvous-drain', 'dealing'].includes(name) ? 0.5 : 0.2,
     run: (seed, minutes) => {
       const check = new Checker();
-      const busy = watch(seed, EVENTS[name]!, minutes * 60, check, undefined);
-      const idle = watch(seed, EVENTS[name]!, minutes * 60, check, busy.carriers);
+      const busy = watch(seed, name, minutes * 60, check, undefined);
+      const idle = watch(seed, name, minutes * 60, check, busy.carriers);
       check.expect(busy.talked && !idle.talked, 'the one run must have a call and the other none');
       const sightings = Math.max(busy.seen.length, idle.seen.length);
       const differences = busy.seen.filter((sighting, index) => sighting !== idle.seen[index]).length;

@@ -11,9 +11,9 @@ const read = (file: string) => readFileSync(join(operator, file), 'utf8');
 const unique = (words: Iterable<string>) => [...new Set(words)].sort();
 
 /** Where reasons come from. */
-const sources = [...globSync('plan/*.ts', { cwd: operator }).sort(), 'controllers/keys.ts'].map(read);
-/** What is written like a reason and is none: the phase of a pod. */
-const others = ['Running'];
+const sources = [...globSync('{clusters,plan}/*.ts', { cwd: operator }).sort(), 'controllers/keys.ts'].map(read);
+/** What is written like a reason and is none: the phase and a condition of a pod, kinds of a machine's addresses. */
+const others = ['ExternalIP', 'InternalIP', 'PodScheduled', 'Running'];
 
 const section = /## Conditions\n(.*?)\n## /s.exec(read('README.md'))![1]!;
 const documented = unique([...section.matchAll(/`([A-Z][A-Za-z]+)`/g)].map((m) => m[1]!));

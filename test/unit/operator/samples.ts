@@ -3,7 +3,7 @@ import { type NodeSlot, NodeSlotSpec, type NodeSlotStatus, type SlotRole } from 
 import type { Superpeer } from '../../../operator/api/superpeer.ts';
 import { SuperpeerSpec } from '../../../operator/api/superpeer.ts';
 import { type Zone, ZoneSpec, type ZoneStatus } from '../../../operator/api/zone.ts';
-import type { Pod, Service, StatefulSet } from '../../../operator/kube/types.ts';
+import type { KubeNode, Pod, Service, StatefulSet } from '../../../operator/kube/types.ts';
 import type { NodeStatefulSet } from '../../../operator/objects/pod.ts';
 import type { ZonePlan, ZoneView } from '../../../operator/plan/zone.ts';
 
@@ -52,7 +52,7 @@ export function slot(
   const nodeSelector = { 'topology.kubernetes.io/region': zoneName };
   return {
     metadata: metadata(name),
-    spec: NodeSlotSpec.parse({ zone: zoneName, role, region: zoneName, nodeSelector, directory, ...spec }),
+    spec: NodeSlotSpec.parse({ zone: zoneName, role, region: zoneName, nodeSelector, directory, port: 21007, ...spec }),
     status: {
       observedGeneration: 1,
       conditions: [],
@@ -104,11 +104,28 @@ export function pod(name: string, { ready = true, revision = 'r' } = {}): Pod {
   const object = observed(`${name}-0`);
   return {
     ...object,
-    metadata: { ...object.metadata, labels: { 'controller-revision-hash': revision } },
-    spec: { containers: [], nodeName: 'machine' },
+    metadata: {
+      ...object.metadata,
+      labels: { 'controller-revision-hash': revision },
+      annotations: { 'herd.network/address': '203.0.113.7' },
+    },
+    spec: {
+      hostNetwork: true,
+      containers: [{ name: 'mix', ports: [{ name: 'cells', containerPort: 21007 }] }],
+      nodeName: 'machine',
+    },
     status: { phase: 'Running', conditions: [{ type: 'Ready', status: ready ? 'True' : 'False' }] },
   };
 }
+
+/** A machine of a cloud, or of what a test says. */
+export const machine = (
+  addresses: readonly { type: string; address: string }[] = [{ type: 'ExternalIP', address: '203.0.113.7' }],
+  annotations: Record<string, string> = {},
+): KubeNode => {
+  const object = observed('machine');
+  return { ...object, metadata: { ...object.metadata, annotations }, status: { addresses } };
+};
 
 /** The zone has its key and its Service; nothing else is there. */
 export function view(of: Zone, rest: Partial<ZoneView> = {}): ZoneView {
@@ -117,6 +134,8 @@ export function view(of: Zone, rest: Partial<ZoneView> = {}): ZoneView {
     zones: [of],
     superpeers: [],
     slots: [],
+    members: [],
+    taken: new Set(),
     rootKey: key(`${of.metadata.name}-root`),
     keyProblem: undefined,
     made: [],

@@ -50,6 +50,18 @@ test('behaves as a list of limited length whose oldest makes room', () => {
   );
 });
 
+test('what waits goes behind what waits in another queue, in its order, and is gone from here', () => {
+  const [from, to] = [new CellQueue(CELL_BYTES, CAPACITY), new CellQueue(CELL_BYTES, CAPACITY)];
+  // So that what waits goes over the end of the ring.
+  for (const value of [0, 0, 0]) push(from, value);
+  drained(from);
+  for (const value of [1, 2, 3]) push(from, value);
+  for (const value of [4, 5, 6]) push(to, value);
+  from.drainInto(to);
+  assert.equal(from.count, 0);
+  assert.deepEqual(drained(to), [5, 6, 1, 2, 3], 'the oldest has made room');
+});
+
 /** Ticks in which one cell comes and one goes; how many were given up. */
 function run(queue: CellQueue, ticks: number): number {
   let given = 0;

@@ -24,7 +24,13 @@ const SIGNERS = new Map([
   ['sa', signerOf('sa', identity(2))],
 ]);
 const NA_ROOT = identity(3);
-const NODES = { mix: identity(10), rendezvous: identity(11), sp: identity(12), 'sp-new': identity(13) };
+const NODES = {
+  mix: identity(10),
+  rendezvous: identity(11),
+  sp: identity(12),
+  'sp-new': identity(13),
+  'mix-2': identity(14),
+};
 type Id = keyof typeof NODES;
 
 const entry = (id: Id, more: object = {}): RosterEntry => {
@@ -44,11 +50,12 @@ const zoneOf = (change: Partial<DirectoryZone> = {}): DirectoryZone => ({
   ...change,
 });
 
+const listen = { port: 1 };
+const CONFIG = { role: 'directory', id: 'd', listen, metrics: listen, epochSeconds: EPOCH_MS / 1000 } as const;
+
 /** A directory in the middle of an epoch, where all have registered. */
 function running(zone = zoneOf()) {
-  const listen = { port: 1 };
-  const config = { role: 'directory', id: 'd', listen, metrics: listen, epochSeconds: EPOCH_MS / 1000 } as const;
-  const directory = new Directory({ ...config, zones: [zone] }, SIGNERS);
+  const directory = new Directory({ ...CONFIG, zones: [zone] }, SIGNERS);
   for (const { id } of zone.roster) register(directory, START_MS, id as Id);
   return directory;
 }
@@ -158,6 +165,34 @@ test('that a node drains counts from the next epoch on, that it does not any mor
   );
 });
 
+test('channels go to the others when a mix of the roster drains, from the next epoch on, and it stands by for them', () => {
+  const two = (draining?: true) => {
+    const mix2 = { id: 'mix-2', role: 'mix' as const, identityKey: text(NODES['mix-2'].publicKey) };
+    return zoneOf({ roster: [...zoneOf().roster, { ...mix2, ...(draining && { draining }) }] });
+  };
+  const directory = running(zoneOf());
+  const dealt = (nowMs: number, of = directory) => consensusOf(of, nowMs).channels;
+  const alone = { id: 1, superpeer: 'sp', mix: 'mix' };
+  assert.deepEqual(dealt(START_MS), [alone]);
+  const boundary = START_MS + EPOCH_MS;
+  directory.configure(START_MS + 1, [two()], SIGNERS);
+  assert.equal(register(directory, START_MS + 1, 'mix-2'), 'accepted');
+  assert.deepEqual(dealt(boundary - 900_000 + 2), [alone], 'a mix that comes too');
+  for (const { id } of two().roster) register(directory, boundary, id as Id);
+  assert.deepEqual(dealt(boundary), [{ ...alone, standby: 'mix-2' }]);
+  const drains = (draining?: true) => zoneOf({ roster: [entry('mix', { draining }), ...two().roster.slice(1)] });
+  directory.configure(boundary + 1, [drains(true)], SIGNERS);
+  assert.deepEqual(dealt(boundary + 2), [{ ...alone, standby: 'mix-2' }]);
+  const early = zoneOf({ roster: [entry('mix', { draining: true }), ...two().roster.slice(1)] });
+  const idle = new Directory({ ...CONFIG, zones: [two()] }, SIGNERS);
+  idle.configure(boundary + 1, [early], SIGNERS);
+  for (const { id } of two().roster) register(idle, boundary + 2, id as Id);
+  assert.equal(dealt(boundary + 2, idle)[0]!.mix, 'mix-2', 'at once where nobody is yet');
+  const next = boundary + EPOCH_MS;
+  for (const { id } of two().roster) register(directory, next, id as Id);
+  assert.deepEqual(dealt(next), [{ id: 1, superpeer: 'sp', mix: 'mix-2', standby: 'mix' }]);
+});
+
 test('that a node drains counts at once when it says so itself, and no longer than it says so', () => {
   const directory = running();
   const drains = (nowMs: number) => consensusOf(directory, nowMs).nodes.find(({ id }) => id === 'mix')!.draining;
@@ -183,7 +218,7 @@ test('reports every node of the roster, signed for nothing else, and whether one
   assert('text' in verified, JSON.stringify(verified));
   const { nodes, ...about }: NodesText = JSON.parse(verified.text);
   assert.deepEqual(about, { zone: 'eu', issuedAt: later });
-  const rest = { registered: true, draining: false, expelled: null, boot: 1 };
+  const rest = { registered: true, draining: false, answered: null, expelled: null, boot: 1 };
   assert.deepEqual(nodes, [
     { ...rest, id: 'mix', role: 'mix', draining: true, empty: true },
     { ...rest, id: 'rendezvous', role: 'rendezvous', registered: false },

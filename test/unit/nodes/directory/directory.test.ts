@@ -10,6 +10,7 @@ import {
 import { type Descriptor, signDescriptor } from '../../../../nodes/config/descriptor.ts';
 import type { DirectoryConfig, DirectoryZone } from '../../../../nodes/config/node.ts';
 import { signVerdict, type ZoneVerdict } from '../../../../nodes/config/verdict.ts';
+import { parseEndpoint } from '../../../../nodes/core/units.ts';
 import { Identity } from '../../../../nodes/crypto/keys.ts';
 import { type CertifiedText, type SignedText, signText } from '../../../../nodes/crypto/signed.ts';
 import { channelsOf, DESCRIPTOR_LIFETIME_MS, Directory } from '../../../../nodes/directory/directory.ts';
@@ -41,14 +42,14 @@ const ZONE: DirectoryZone = {
   peers: [{ zone: 'na', url: 'http://10.0.9.9:8080', rootKey: text(NA_ROOT.publicKey) }],
 };
 
-function directory(): Directory {
+function directory(roster = ZONE.roster): Directory {
   const config: DirectoryConfig = {
     role: 'directory',
     id: 'eu-directory-0',
     listen: { port: 1 },
     metrics: { port: 2 },
     epochSeconds: EPOCH_MS / 1000,
-    zones: [ZONE],
+    zones: [{ ...ZONE, roster }],
   };
   return new Directory(config, new Map([['eu', signerOf('eu', ROOT)]]));
 }
@@ -79,6 +80,51 @@ test('lists the nodes of the roster that have registered, and the channels whose
     { id: 2, superpeer: 'eu-sp', mix: 'eu-mix-0' },
   ]);
   assert.deepEqual(served.registered(START_MS + 1, 'eu'), { registered: 3, roster: 3 });
+});
+
+test('a node that does not answer is listed as draining while another of its role does', () => {
+  const twin = identity(13);
+  const entry = { id: 'eu-mix-1', role: 'mix', identityKey: text(twin.publicKey) } as const;
+  const served = directory([...ZONE.roster, entry]);
+  const first = (boot: number, at: number) => served.register(at, 'eu', descriptor('eu-mix-0', at, { boot }));
+  const draining = (at: number) =>
+    consensusOf(view(served, at)).nodes.flatMap((node) => (node.draining ? [node.id] : []));
+  const probed = (id: string, boot: number, answered: boolean) => served.probed({ zone: 'eu', id, boot }, answered);
+  registerAll(served, START_MS);
+  served.register(START_MS, 'eu', descriptor('eu-mix-0', START_MS, { id: 'eu-mix-1' }, twin));
+  assert.deepEqual(draining(START_MS), [], 'nothing is known yet');
+  for (const id of ['eu-mix-0', 'eu-sp']) probed(id, 1, false);
+  probed('eu-rendezvous-0', 1, true);
+  assert.deepEqual(draining(START_MS), [], 'clients have no other mix or superpeer to go to');
+  probed('eu-mix-1', 1, true);
+  assert.deepEqual(draining(START_MS), ['eu-mix-0']);
+  assert.equal(served.unanswered(START_MS), 2);
+  probed('eu-mix-0', 1, true);
+  assert.deepEqual(draining(START_MS), []);
+  first(2, START_MS + 14_000);
+  assert.deepEqual(draining(START_MS + 14_000), [], 'one of those who come at first');
+  first(3, START_MS + 16_000);
+  assert.deepEqual(draining(START_MS + 16_000), ['eu-mix-0'], 'one that has just begun has yet to answer');
+  probed('eu-mix-0', 2, true);
+  assert.deepEqual(draining(START_MS + 16_000), ['eu-mix-0'], 'word of the process before comes late');
+  const later = START_MS + DESCRIPTOR_LIFETIME_MS + 1;
+  first(3, later);
+  assert.deepEqual(draining(later), [], 'the other one is gone');
+});
+
+test('tells where those are who have registered, for who looks for them', () => {
+  const served = directory();
+  served.register(START_MS, 'eu', descriptor('eu-mix-0', START_MS, { ...publishing(3, 5) }));
+  const [target, ...rest] = served.targets(START_MS);
+  assert.deepEqual(rest, []);
+  assert.deepEqual(target, {
+    zone: 'eu',
+    id: 'eu-mix-0',
+    boot: 1,
+    endpoint: parseEndpoint('10.0.0.1:7000'),
+    linkKey: Buffer.from(publishing(5).linkKeys[0]!.key, 'base64'),
+  });
+  assert.deepEqual(served.targets(START_MS + DESCRIPTOR_LIFETIME_MS + 1), []);
 });
 
 test('what it serves is what nodes and clients accept', () => {
@@ -247,14 +293,27 @@ test('deals channels to the mixes in turn, the next standing by, whatever the or
     { id: 2, superpeer: 'sp-a', mix: 'mix-1', standby: 'mix-0' },
     { id: 3, superpeer: 'sp-b', mix: 'mix-0', standby: 'mix-1' },
   ];
-  assert.deepEqual(channelsOf({ ...ZONE, roster }), dealt);
-  assert.deepEqual(channelsOf({ ...ZONE, roster: roster.toReversed() }), dealt);
-  assert.deepEqual(channelsOf({ ...ZONE, roster: roster.filter(({ role }) => role !== 'mix') }), []);
+  assert.deepEqual(channelsOf({ ...ZONE, roster }, []), dealt);
+  assert.deepEqual(channelsOf({ ...ZONE, roster: roster.toReversed() }, []), dealt);
+  assert.deepEqual(channelsOf({ ...ZONE, roster: roster.filter(({ role }) => role !== 'mix') }, []), []);
+});
+
+test('deals as the roster says, and what it does not say after what was dealt before', () => {
+  const places = [{ mix: 'mix-1' }, { mix: 'mix-0', standby: 'mix-1' }];
+  const roster = twoMixes().map((entry) =>
+    entry.id === 'sp-a' ? { ...entry, firstChannel: 5, dealt: places } : entry,
+  );
+  const before = [{ id: 7, superpeer: 'sp-b', mix: 'mix-1', standby: 'mix-0' }];
+  assert.deepEqual(channelsOf({ ...ZONE, roster: roster as DirectoryZone['roster'] }, before), [
+    { id: 5, superpeer: 'sp-a', mix: 'mix-1', standby: 'mix-0' },
+    { id: 6, superpeer: 'sp-a', mix: 'mix-0', standby: 'mix-1' },
+    { id: 7, superpeer: 'sp-b', mix: 'mix-1', standby: 'mix-0' },
+  ]);
 });
 
 test('no mix stands by in a zone of one mix, nor where the paper is to be compared with', () => {
   const roster = twoMixes();
-  const standbys = (zone: DirectoryZone) => channelsOf(zone).map(({ standby }) => standby);
+  const standbys = (zone: DirectoryZone) => channelsOf(zone, []).map(({ standby }) => standby);
   assert.deepEqual(standbys({ ...ZONE, roster: roster.filter(({ id }) => id !== 'mix-1') }), Array(3).fill(undefined));
   assert.deepEqual(
     standbys({ ...ZONE, roster, params: { ...ZONE.params, assignment: 'paper' } }),

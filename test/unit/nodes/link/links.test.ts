@@ -145,6 +145,19 @@ test('a key that is not admitted gets no answer', () => {
   assert.equal(pair.bob.links.size, 0);
 });
 
+test('a stranger who shows no key gets an answer, and nothing is kept of him', () => {
+  const bob = new End('bob', BOB, new Map());
+  const stranger = new End('stranger', ALICE, new Map(), { shy: true });
+  const link = stranger.links.connect(0, 'bob', bob.listed, BOB)!;
+  const answers = bob.tick(0, stranger.tick(0, []));
+  assert.deepEqual([answers.length, bob.links.size, bob.drops.total()], [1, 0, 0]);
+  stranger.tick(1, answers);
+  assert.equal(stranger.links.isUp(link), true, 'it proves that Bob is there');
+  const said = stranger.tick(2, [], [[link, 'let me in']]);
+  assert.deepEqual(bob.tick(2, said), []);
+  assert.deepEqual([bob.heard, bob.drops.get('unknown_session')], [[], 1]);
+});
+
 test('who shows no key of its own takes no handshakes', () => {
   const client = new End('client', BOB, new Map([['nobody', 'x']]), { shy: true });
   const alice = new End('alice', ALICE, new Map());

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { Pair } from '../../../sim/pair.ts';
+import { Checker } from '../../../sim/scenario.ts';
 import { Network, type SimClient } from '../../../sim/zones.ts';
 import { assertTalk, call, endOf } from '../support/calls.ts';
 
@@ -116,6 +118,25 @@ test('a client that vanishes is missed within ten seconds, and the other can cal
   assert.equal(endOf(caller), 'lost');
   network.run(6);
   assertTalk(network, caller, third);
+});
+
+test('a callee whom the caller looked for elsewhere is heard, and hears, where he comes back', () => {
+  // With one attachment he has one rendezvous: over the other the caller asks in vain.
+  for (const seconds of [1.3, 1.6]) {
+    const check = new Checker();
+    const pair = new Pair(`back-${seconds}`, check, { attachments: 1 });
+    pair.begin(true);
+    const { network, callee } = pair;
+    const since = network.world.now;
+    const nodes = [...network.nodes.values()].map(({ host }) => host);
+    const heal = network.world.partition([callee.host], nodes);
+    network.run(seconds);
+    heal();
+    network.run(4);
+    assert(pair.resumedAfterMs(since) <= 2000, `cut off for ${seconds} s: ${pair.resumedAfterMs(since)} ms`);
+    pair.end(`cut off for ${seconds} s`);
+    assert.deepEqual(check.violations, []);
+  }
 });
 
 /** A zone with two channels, so that two of its clients can talk to each other, and clients on either. */

@@ -91,7 +91,7 @@ test('half-circuits are made over a channel whose mix has gone for good since, a
   network.kill('eu-mix-1');
   assert(network.run(20, () => network.mix('eu', 2).machine.clients() === 1));
   network.run(5);
-  network.moveChannels(undefined, () => 2);
+  network.deal('eu', [2]);
   const id = IDS.find((candidate) => network.nodes.has(candidate) && circuitsOf(network, candidate) > 0)!;
   network.announce(id, { draining: true });
   const other = IDS.find((candidate) => network.nodes.has(candidate) && candidate !== id)!;

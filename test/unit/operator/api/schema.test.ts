@@ -46,8 +46,8 @@ test('kubectl shows the columns that the contract names', () => {
     d.spec.versions[0]!.additionalPrinterColumns.map((c) => c.name),
   ]);
   assert.deepEqual(columns, [
-    ['NodeSlot', ['Zone', 'Role', 'State', 'Drain', 'Ready', 'Age', 'Region', 'Machine']],
-    ['Superpeer', ['Zone', 'Channels', 'Ready', 'Age', 'Region', 'Approved']],
+    ['NodeSlot', ['Zone', 'Role', 'State', 'Drain', 'Ready', 'Age', 'Region', 'Address', 'Machine']],
+    ['Superpeer', ['Zone', 'Channels', 'Ready', 'Age', 'Region', 'Valid', 'Paid', 'Approved']],
     ['Zone', ['Ready', 'Mixes', 'Rendezvous', 'Superpeers', 'Epoch', 'Age']],
   ]);
 });

@@ -3,7 +3,8 @@ import { suite, test } from 'node:test';
 import { Applier } from '../../../../operator/controllers/apply.ts';
 import type { Caches } from '../../../../operator/controllers/caches.ts';
 import type { KubeClient } from '../../../../operator/kube/client.ts';
-import { type CustomResource, type Manifest, zones } from '../../../../operator/kube/types.ts';
+import { type CustomResource, keyOf, type Manifest, zones } from '../../../../operator/kube/types.ts';
+import { homeLabel } from '../../../../operator/objects/labels.ts';
 
 /** Only its statuses: a write is done on the server whether or not its answer comes. */
 class Server {
@@ -54,5 +55,47 @@ suite('a status is written', () => {
     server.answers = true;
     await applier.applyStatus(zones, shown(5, up), up);
     assert.deepEqual(server.writes, [down, up]);
+  });
+});
+
+suite('a slot in another cluster is applied', () => {
+  const wanted = (home?: string): Manifest & { spec: object } => ({
+    apiVersion: 'herd.network/v1alpha1',
+    kind: 'NodeSlot',
+    metadata: { name: 'eu-west-mix-0', namespace: 'herd', ...(home ? { labels: { [homeLabel]: home } } : {}) },
+    spec: { role: 'mix' },
+  });
+  /** What is there, and how it is written. */
+  const start = (...there: Manifest[]) => {
+    const applied: unknown[] = [];
+    const client = {
+      apply: async (_: unknown, { metadata }: Manifest, manager: string, conflicts: string) =>
+        applied.push([metadata.uid, manager, conflicts]),
+    };
+    const slots = new Map(there.map((one) => [keyOf(one), { ...one, metadata: { ...one.metadata, uid: 'u' } }]));
+    const caches = { slots } as unknown as Caches;
+    return { applied, applier: new Applier(client as unknown as KubeClient, caches, 'zone-a', 'yield') };
+  };
+
+  test('and yields to whoever made one that was not seen', async () => {
+    const { applied, applier } = start();
+    await applier.apply('a', [wanted('a')]);
+    assert.deepEqual(applied, [[undefined, 'herd-zone-a', 'yield']]);
+  });
+
+  test('as the one that was seen, over what others changed in it, and once', async () => {
+    const { applied, applier } = start(wanted('a'));
+    await applier.apply('a', [wanted('a')]);
+    await applier.apply('a', [wanted('a')]);
+    assert.deepEqual(applied, [['u', 'herd-zone-a', 'win']]);
+  });
+
+  test('never when it is a Zone’s of another cluster, or of that one', async () => {
+    for (const home of ['b', undefined]) {
+      const { applied, applier } = start(wanted(home));
+      await assert.rejects(applier.apply('a', [wanted('a')]), /NodeSlot\/eu-west-mix-0 belongs to/);
+      assert.deepEqual(applied, []);
+    }
+    await assert.rejects(start(wanted('b')).applier.apply('a', [wanted()]), /belongs to a Zone elsewhere/);
   });
 });

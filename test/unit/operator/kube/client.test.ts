@@ -20,7 +20,7 @@ const ok =
 async function against(
   answers: Answer[],
   body: (client: KubeClient, asked: string[]) => Promise<void>,
-  options: ClientOptions & { headers?: (anew: boolean) => Record<string, string> } = {},
+  options: ClientOptions & { headers?: (anew: boolean) => Record<string, string>; below?: string } = {},
 ) {
   const asked: string[] = [];
   const server = createServer((request, response) => {
@@ -31,7 +31,7 @@ async function against(
   const { port } = server.address() as { port: number };
   const headers = async (anew: boolean) => options.headers?.(anew) ?? {};
   const client = new KubeClient(
-    { server: `http://127.0.0.1:${port}`, tls: {}, headers },
+    { server: `http://127.0.0.1:${port}${options.below ?? ''}`, tls: {}, headers },
     { random: () => 0, ...options },
   );
   try {
@@ -259,4 +259,50 @@ test('a watch from no version asks for all there is first, and knows its end', (
         'GET /api/v1/configmaps?watch=true&allowWatchBookmarks=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&timeoutSeconds=300',
       ]);
     },
+  ));
+
+test('a server may be below a path, with or without a slash at its end', async () => {
+  for (const below of ['/clusters/a', '/clusters/a/']) {
+    const body = async (client: KubeClient, asked: string[]) => {
+      await client.get(configMaps, 'n', 'a');
+      assert.deepEqual(asked, ['GET /clusters/a/api/v1/namespaces/n/configmaps/a']);
+    };
+    await against([ok(map)], body, { below });
+  }
+});
+
+test('what is no object is read as it came, with the date of whoever answered, and asked for once', async () => {
+  const answer: Answer = (_, response) =>
+    response.writeHead(200, { date: 'Thu, 01 Jan 2026 00:00:05 GMT' }).end('a 1\n');
+  await against([answer], async (client) => {
+    assert.deepEqual(await client.read('/x'), { text: 'a 1\n', dateMs: Date.parse('2026-01-01T00:00:05Z') });
+  });
+  await against([status(503)], async (client, asked) => {
+    await assert.rejects(client.read('/x'), new ApiError(503, 'Test', 'says 503'));
+    assert.equal(asked.length, 1);
+  });
+});
+
+test('an answer that does not end is given up', () =>
+  against([(_, response) => void response.writeHead(200).end(Buffer.alloc((8 << 20) + 1))], (client) =>
+    assert.rejects(client.read('/x'), /longer than 8388608 bytes/),
+  ));
+
+test('a trial says so to the server', () =>
+  against([ok(map)], async (client, asked) => {
+    await client.dryRun(configMaps, map, 'm');
+    assert.match(asked[0]!, /fieldManager=m&force=true&dryRun=All$/);
+  }));
+
+test('who asks is who the options say', () =>
+  against(
+    [
+      (request, response) => {
+        response.writeHead(200).end(JSON.stringify({ agent: request.headers['user-agent'] }));
+      },
+    ],
+    async (client) => {
+      assert.deepEqual(await client.get(configMaps, 'n', 'a'), { agent: 'somebody' });
+    },
+    { userAgent: 'somebody' },
   ));

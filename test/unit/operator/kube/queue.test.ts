@@ -193,3 +193,18 @@ test('keys come in the order of their times, however they were added and moved f
     }),
   );
 });
+
+test('an observer is told of each key that comes to wait, of each retry, and how long a key was due', () => {
+  const told: string[] = [];
+  const q = new WorkQueue(() => 0.5, {
+    added: () => told.push('added'),
+    retried: () => told.push('retried'),
+    taken: (waitedMs) => told.push(`taken after ${waitedMs}`),
+  });
+  q.add('a', 10, 'routine');
+  q.add('a', 20, 'urgent');
+  q.take(5);
+  q.take(13);
+  q.failed('a', 14);
+  assert.deepEqual(told, ['added', 'taken after 3', 'added', 'retried']);
+});

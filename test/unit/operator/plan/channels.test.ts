@@ -60,8 +60,9 @@ test('whatever comes and goes, no number is given twice and nobody who stays as 
 });
 
 test('a configuration that somebody has changed says nothing, and nothing is thrown', () => {
-  const good = { zones: [{ zone: 'eu', roster: [{ id: 'sp', channels: 2, firstChannel: 5 }, { id: 'mix' }] }] };
-  assert.deepEqual([...numbersIn(JSON.stringify(good), 'eu')], [['sp', { id: 'sp', channels: 2, first: 5 }]]);
+  const dealt = [{ mix: 'mix' }, { mix: 'mix', standby: 'other' }];
+  const good = { zones: [{ zone: 'eu', roster: [{ id: 'sp', channels: 2, firstChannel: 5, dealt }, { id: 'mix' }] }] };
+  assert.deepEqual([...numbersIn(JSON.stringify(good), 'eu')], [['sp', { id: 'sp', channels: 2, first: 5, dealt }]]);
   for (const text of [undefined, '', '{}', '[', '{"zones":[{"zone":"eu","roster":[{"id":1}]}]}'])
     assert.equal(numbersIn(text, 'eu').size, 0);
 });

@@ -15,9 +15,11 @@ const answer = (of: object, ...more: ['herd-verdict-v1'] | []) => ({
   own: envelope(certified(root, 'eu', JSON.stringify(of), ...more)),
 });
 
-test('a consensus under the zone’s root key gives its epoch', () => {
+test('a consensus under the zone’s root key gives its epoch and its links’ rates', () => {
   const expected = { kind: 'verified', epoch: 3 };
-  assert.deepEqual(readConsensus(answer(document), 'eu', rootKey, nowMs), expected);
+  assert.deepEqual(readConsensus(answer(document), 'eu', rootKey, nowMs), { ...expected, meshRates: [] });
+  const meshRates = [{ zone: 'na', cellsPerTick: 5, from: nowMs }];
+  assert.deepEqual(readConsensus(answer({ ...document, meshRates }), 'eu', rootKey, nowMs), { ...expected, meshRates });
 });
 
 test('anything else is unreachable, with the reason', () => {

@@ -8,8 +8,8 @@ const root = new Identity(Buffer.alloc(32, 1));
 const rootKey = root.publicKey.toString('base64');
 const now = Date.parse('2026-01-01T00:00:00Z');
 const nodes = [
-  { id: 'a', role: 'mix', boot: 1, registered: true, draining: true, empty: false, expelled: null },
-  { id: 'b', role: 'superpeer', boot: null, registered: false, draining: false, expelled: 'tampering' },
+  { id: 'a', role: 'mix', boot: 1, registered: true, draining: true, answered: true, empty: false, expelled: null },
+  { id: 'b', role: 'superpeer', boot: null, registered: false, draining: false, answered: null, expelled: 'tampering' },
 ];
 const report = (content: object) => certified(root, 'eu', JSON.stringify(content), 'herd-nodes-v1');
 const good = { zone: 'eu', issuedAt: now, nodes };
@@ -20,8 +20,8 @@ test('a report says of each node of the roster what the directory knows', () => 
   assert.deepEqual(
     [...read],
     [
-      ['a', { registered: true, draining: true, empty: false, expelled: undefined }],
-      ['b', { registered: false, draining: false, empty: undefined, expelled: 'tampering' }],
+      ['a', { registered: true, draining: true, answered: true, empty: false, expelled: undefined }],
+      ['b', { registered: false, draining: false, answered: undefined, empty: undefined, expelled: 'tampering' }],
     ],
   );
 });

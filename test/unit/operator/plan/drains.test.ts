@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
-import type { DrainReason, NodeSlot, SlotState } from '../../../../operator/api/slot.ts';
+import type { DrainReason, NodeSlot, SlotRole, SlotState } from '../../../../operator/api/slot.ts';
 import { planDrains } from '../../../../operator/plan/drains.ts';
 import { deleted, slot } from '../samples.ts';
 
 const mix = (number: number, drainReason?: DrainReason, drain = false, state: SlotState = 'Active') =>
   slot(`eu-eu-mix-${number}`, 'mix', { state, ...(drainReason ? { drainReason } : {}) }, { drain });
-const changes = (slots: readonly NodeSlot[], leaving = false) =>
-  planDrains(slots, leaving).map(({ slot: { metadata }, drain }) => `${metadata.name} ${drain}`);
+const changes = (slots: readonly NodeSlot[], leaving = false, unseen: readonly SlotRole[] = []) =>
+  planDrains(slots, leaving, new Set(unseen)).map(({ slot: { metadata }, drain }) => `${metadata.name} ${drain}`);
 
 test('of two that would like to drain the more urgent may, then the first by name', () => {
   assert.deepEqual(changes([mix(0, 'Outdated'), mix(1, 'Cordoned'), mix(2)]), ['eu-eu-mix-1 true']);
@@ -36,6 +36,13 @@ test('roles do not wait for each other', () => {
   assert.deepEqual(changes([mix(0, 'Outdated'), ...others]), ['eu-eu-mix-0 true', 'eu-eu-rendezvous-0 true']);
 });
 
+test('none of a role gets the permission while some of it can’t be seen, and who has it keeps it', () => {
+  assert.deepEqual(changes([mix(0, 'Cordoned'), mix(1)], false, ['mix']), []);
+  assert.deepEqual(changes([mix(0, 'Cordoned'), mix(1)], false, ['rendezvous']), ['eu-eu-mix-0 true']);
+  assert.deepEqual(changes([mix(0, 'Cordoned', true, 'Draining'), mix(1)], false, ['mix']), []);
+  assert.deepEqual(changes([mix(0, 'Retired')], true, ['mix']), ['eu-eu-mix-0 true'], 'of a deleted zone it does');
+});
+
 test('of a deleted zone all drain', () => {
   assert.deepEqual(changes([mix(0, 'Retired'), mix(1, 'Retired', true)], true), ['eu-eu-mix-0 true']);
 });
@@ -54,7 +61,7 @@ test('whatever the slots are like, at most one more of a role may drain than cou
         const made = slot(`eu-${index}`, role, { state, ...(reason ? { drainReason: reason } : {}) }, { drain });
         return reason === 'Retired' ? deleted(made) : made;
       });
-      const decided = planDrains(slots, false);
+      const decided = planDrains(slots, false, new Set());
       const mayNow = (one: NodeSlot) => decided.find(({ slot: s }) => s === one)?.drain ?? one.spec.drain;
       for (const role of ['mix', 'rendezvous', 'superpeer'] as const) {
         const of = slots.filter(({ spec }) => spec.role === role);

@@ -3,10 +3,10 @@ import test from 'node:test';
 import type { NodeSlot } from '../../../../operator/api/slot.ts';
 import type { NodeStatefulSet } from '../../../../operator/objects/pod.ts';
 import { planSlot, type SlotPlan, type SlotView } from '../../../../operator/plan/slot.ts';
-import { deleted, key, laterMs, objectsOf, pod, running, slot, timeOf } from '../samples.ts';
+import { deleted, key, laterMs, machine, objectsOf, pod, running, slot, timeOf } from '../samples.ts';
 
 const name = 'eu-eu-mix-0';
-const listed = { registered: true, draining: false, empty: undefined, expelled: undefined };
+const listed = { registered: true, draining: false, answered: undefined, empty: undefined, expelled: undefined };
 const empty = { ...listed, draining: true, empty: true };
 const full = { ...listed, draining: true, empty: false };
 
@@ -14,6 +14,7 @@ const bare: SlotView = {
   slot: { ...slot(name, 'mix'), status: undefined },
   identityKey: key(name),
   keyProblem: undefined,
+  port: 21007,
   made: [],
   statefulSet: undefined,
   pod: undefined,
@@ -25,10 +26,18 @@ const bare: SlotView = {
 /** It runs what was planned, is in the consensus, and its status says so. */
 function active(rest: Partial<SlotView> = {}, spec: Partial<NodeSlot['spec']> = {}): SlotView {
   const statefulSet = running(planSlot(bare, laterMs).apply[1] as NodeStatefulSet);
-  return { ...bare, slot: slot(name, 'mix', {}, spec), statefulSet, pod: pod(name), listed, ...rest };
+  return {
+    ...bare,
+    slot: slot(name, 'mix', {}, spec),
+    statefulSet,
+    pod: pod(name),
+    machine: machine(),
+    listed,
+    ...rest,
+  };
 }
 
-const cordoned = { ...active().statefulSet!, spec: { unschedulable: true } };
+const cordoned = { ...machine(), spec: { unschedulable: true } };
 const retired = (drain = true, status = {}) => deleted(slot(name, 'mix', status, { drain }));
 const ready = (plan: SlotPlan) => {
   const { status, reason } = plan.status.conditions.find(({ type }) => type === 'Ready')!;
@@ -63,6 +72,71 @@ test('a slot goes from Pending over Publishing to Active', () => {
     assert.deepEqual([plan.status.state, ready(plan)], [state, condition], row);
     assert.equal(plan.end, undefined, row);
   }
+});
+
+test('a pod that no machine takes says so in the scheduler’s words', () => {
+  const message = '0/3 nodes are available: 3 node(s) didn’t match pod anti-affinity rules.';
+  const conditions = [{ type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message }];
+  const waiting = { ...pod(name), spec: { containers: [] }, status: { phase: 'Pending', conditions } };
+  const { status } = planSlot(active({ pod: waiting, listed: 'absent' }), laterMs);
+  const found = status.conditions.find(({ type }) => type === 'PodReady')!;
+  assert.deepEqual([status.state, found.reason, found.message], ['Pending', 'Unschedulable', message]);
+});
+
+test('a slot in its machine’s network has a pod when it has a port, and keeps the pod that it has while none is free', () => {
+  const without = { ...bare, slot: { ...bare.slot, spec: { ...bare.slot.spec, port: undefined } } };
+  assert.equal(planSlot(without, laterMs).grant, 21007);
+  assert.equal(planSlot(bare, laterMs).grant, undefined);
+  const full = { ...active(), port: undefined };
+  const plan = planSlot(full, laterMs);
+  assert.deepEqual([plan.grant, plan.apply, plan.end], [undefined, [], undefined]);
+  assert.equal(ready(plan), 'False NoFreePort');
+  const found = plan.status.conditions.find(({ type }) => type === 'PortsGiven')!;
+  assert.equal(found.message, 'nodes that may be on the same machines have all ports from 21000 to 21499');
+});
+
+test('a slot in the pod network needs no port', () => {
+  const network = { mode: 'Pod', ports: { first: 21000, count: 500 }, addresses: 'Public' } as const;
+  const plan = planSlot(
+    { ...bare, port: undefined, slot: slot(name, 'mix', {}, { network, port: undefined }) },
+    laterMs,
+  );
+  assert.deepEqual([plan.grant, objectsOf(plan)], [undefined, [`ConfigMap/${name}`, `StatefulSet/${name}`]]);
+});
+
+test('a pod is told its address once, and again when its machine’s is another, beside what it was told of keys', () => {
+  const told = (rest: Partial<SlotView>) => planSlot(active(rest), laterMs).nudge?.annotations;
+  const untold = { ...pod(name), metadata: { ...pod(name).metadata, annotations: {} } };
+  assert.deepEqual(told({ pod: untold }), { 'herd.network/address': '203.0.113.7' });
+  assert.equal(told({}), undefined);
+  const other = machine([{ type: 'ExternalIP', address: '203.0.113.8' }]);
+  assert.deepEqual(told({ machine: other }), { 'herd.network/address': '203.0.113.8' });
+  const second = { kind: 'link', number: 2, madeMs: laterMs } as const;
+  const both = { 'herd.network/address': '203.0.113.7', 'herd.network/keys': 'link-2' };
+  assert.deepEqual(told({ made: [second] }), both);
+  assert.deepEqual(told({ made: [second], machine: machine([]) }), both, 'where it was, while nothing else is known');
+});
+
+test('a slot says at which address and port its pod is reached, and what to do when there is none', () => {
+  const { status } = planSlot(active(), laterMs);
+  assert.equal(status.address, '203.0.113.7:21007');
+  const unready = pod(name, { ready: false });
+  const lost = planSlot(
+    active({ pod: unready, machine: machine([]), listed: { ...listed, registered: false } }),
+    laterMs,
+  );
+  assert.deepEqual([lost.status.state, lost.status.address, ready(lost)], ['Publishing', undefined, 'False NoAddress']);
+});
+
+test('whether the directory reaches the node is said, and is no part of being Ready', () => {
+  const said = (answered: boolean | undefined) => {
+    const plan = planSlot(active({ listed: { ...listed, answered } }), laterMs);
+    const { status, reason } = plan.status.conditions.find(({ type }) => type === 'Reached')!;
+    return [status, reason, ready(plan), plan.requeueAfterMs];
+  };
+  assert.deepEqual(said(true), ['True', 'Answered', 'True Ready', 60_000]);
+  assert.deepEqual(said(false), ['False', 'NoAnswer', 'True Ready', 60_000]);
+  assert.deepEqual(said(undefined), ['Unknown', 'NotTried', 'True Ready', 60_000]);
 });
 
 test('what makes a slot wish to drain', () => {

@@ -3,25 +3,28 @@ import test from 'node:test';
 import { planSuperpeer, type SuperpeerPlan, type SuperpeerView } from '../../../../operator/plan/superpeer.ts';
 import { key, laterMs, objectsOf, published, slot, superpeer, timeOf, zone } from '../samples.ts';
 
-const listed = { registered: true, draining: false, empty: undefined, expelled: undefined };
+const listed = { registered: true, draining: false, answered: undefined, empty: undefined, expelled: undefined };
 const base: SuperpeerView = {
   superpeer: superpeer('eu-sp', 'eu'),
   zone: zone('eu', {}, published('eu')),
   host: undefined,
   slot: undefined,
+  members: [],
   listed: undefined,
+  receipts: [],
 };
 const said = (plan: SuperpeerPlan) => plan.status.conditions.map((c) => `${c.type}=${c.status} ${c.reason}`);
 
 test('a superpeer of a missing zone names the zone, and has a slot that knows no directory', () => {
   const plan = planSuperpeer({ ...base, zone: undefined }, laterMs);
   assert.deepEqual(said(plan), [
+    'Reached=Unknown NotTried',
     'Ready=False ZoneNotFound',
     'Registered=False NotAsked',
     'Trusted=True NoVerdict',
     'ZoneFound=False ZoneNotFound',
   ]);
-  assert.match(plan.status.conditions[3]!.message, /^zone eu does not exist/);
+  assert.match(plan.status.conditions[4]!.message, /^zone eu does not exist/);
   assert.deepEqual(objectsOf(plan), ['NodeSlot/eu-sp']);
   assert.equal('directory' in (plan.apply[0] as unknown as { spec: object }).spec, false);
 });
@@ -36,9 +39,13 @@ test('a superpeer is Ready when its slot is Active and the directory lists it', 
       { slot: slot('eu-sp', 'superpeer'), listed: { ...listed, registered: false, expelled: 'tampering' } },
       'Ready=False Expelled',
     ],
+    [
+      { slot: slot('eu-sp', 'superpeer'), listed: { ...listed, registered: false, expelled: 'unserviceable' } },
+      'Ready=False Unserviceable',
+    ],
     [{ slot: slot('eu-sp', 'superpeer'), listed }, 'Ready=True Ready'],
   ];
-  for (const [rest, expected] of rows) assert.equal(said(planSuperpeer({ ...base, ...rest }, laterMs))[0], expected);
+  for (const [rest, expected] of rows) assert.equal(said(planSuperpeer({ ...base, ...rest }, laterMs))[1], expected);
   assert.equal(planSuperpeer({ ...base, slot: slot('eu-sp', 'superpeer') }, laterMs).status.identityKey, key('eu-sp'));
 });
 
@@ -46,7 +53,7 @@ test('one that others run has no slot, and is not Ready before it is approved', 
   const external = superpeer('garage', 'eu', { external: { identityKey: key('garage') } });
   const plan = planSuperpeer({ ...base, superpeer: external, listed: 'absent' }, laterMs);
   assert.deepEqual(plan.apply, []);
-  assert.equal(said(plan)[0], 'Ready=False NotApproved');
+  assert.equal(said(plan)[1], 'Ready=False NotApproved');
   assert.equal(
     said(plan).some((condition) => condition.startsWith('Approved')),
     false,

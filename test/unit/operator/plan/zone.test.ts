@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
+import type { NodeSlot } from '../../../../operator/api/slot.ts';
 import type { ConfigMap } from '../../../../operator/kube/types.ts';
 import type { DirectoryConfig } from '../../../../operator/objects/config.ts';
 import type { NodeStatefulSet } from '../../../../operator/objects/pod.ts';
@@ -16,6 +17,7 @@ import {
   service,
   slot,
   superpeer,
+  timeOf,
   view,
   zone,
 } from '../samples.ts';
@@ -137,7 +139,14 @@ test('what others run is admitted when it is approved', () => {
   };
   assert.deepEqual(rosterWith([]), []);
   assert.deepEqual(rosterWith([approved('False')]), []);
-  const entry = { id: 'garage', role: 'superpeer', identityKey: key('garage'), channels: 3, firstChannel: 1 };
+  const entry = {
+    id: 'garage',
+    role: 'superpeer',
+    identityKey: key('garage'),
+    channels: 3,
+    firstChannel: 1,
+    dealt: [],
+  };
   assert.deepEqual(rosterWith([approved('True')]), [entry]);
   assert.deepEqual(rosterWith([approved('True'), { ...approved('False'), type: 'Trusted' }]), []);
 });
@@ -158,7 +167,7 @@ test('a zone of another’s directory takes its address, or says what is wrong w
   assert.equal(objectsOf(plan).includes('Service/sa-directory'), false);
 });
 
-const verified = { kind: 'verified', epoch: 5 } as const;
+const verified = { kind: 'verified', epoch: 5, meshRates: [] } as const;
 
 /** A zone whose directory runs what was planned, and whose slots are these. */
 function settledView(slots = [mix(), rendezvous()], of = zone('eu')): ZoneView {
@@ -172,6 +181,28 @@ test('a zone is Ready when its directory is and all its slots are Active', () =>
   assert.deepEqual(said(plan, 'Ready'), ['True', 'Ready']);
   assert.deepEqual(said(plan, 'Progressing'), ['False', 'Settled']);
   assert.deepEqual([plan.status.epoch, plan.status.mixesReady], [5, '1/1']);
+});
+
+test('the status has the rates that are in force, and keeps them while the directory does not answer', () => {
+  const meshRates = [
+    { zone: 'na', cellsPerTick: 5, from: laterMs - 900_000 },
+    { zone: 'na', cellsPerTick: 6, from: laterMs },
+    { zone: 'na', cellsPerTick: 7, from: laterMs + 1 },
+    { zone: 'eu', cellsPerTick: 4, from: laterMs + 900_000 },
+    { zone: 'ap', cellsPerTick: 9, from: laterMs - 900_000 },
+  ];
+  const { status } = planZone({ ...settledView(), consensus: { ...verified, meshRates } }, laterMs);
+  const inForce = [
+    { zone: 'ap', cellsPerTick: 9, since: timeOf(laterMs - 900_000) },
+    { zone: 'na', cellsPerTick: 6, since: timeOf(laterMs) },
+  ];
+  assert.deepEqual(status.meshRates, inForce);
+  const silent = {
+    ...settledView([mix(), rendezvous()], zone('eu', {}, status)),
+    consensus: { kind: 'unasked' } as const,
+  };
+  assert.deepEqual(planZone(silent, laterMs).status.meshRates, inForce);
+  assert.equal(planZone(settledView(), laterMs).status.meshRates, undefined);
 });
 
 test('a zone is not Ready while a slot is not Active, unless it is made anew with permission', () => {
@@ -198,6 +229,29 @@ test('superpeers keep the numbers of their channels when another comes', () => {
       ['eu-b', 1],
       ['eu-c', 2],
     ],
+  );
+});
+
+test('channels keep their mixes when another mix comes, but for its share; those of one that drains go to the others', () => {
+  const superpeers = ['eu-a', 'eu-b', 'eu-c', 'eu-d'].map((name) => slot(name, 'superpeer'));
+  const dealt = (slots: NodeSlot[], before: ConfigMap[], replicas = slots.length) => {
+    const eu = zone('eu', { regions: [{ name: 'eu', mixes: { replicas } }] });
+    const plan = planZone(view(eu, { slots: [...slots, ...superpeers], configMaps: before }), laterMs);
+    const { roster } = directoryOf(plan).zones[0]!;
+    const configMap = plan.apply.find((o) => o.kind === 'ConfigMap') as unknown as ConfigMap;
+    return { mixes: roster.flatMap(({ dealt = [] }) => dealt.map(({ mix }) => mix.at(-1))).join(''), configMap };
+  };
+  const none = dealt([mix('eu-eu-mix-1')], [], 2);
+  assert.equal(none.mixes, '', 'nothing while another mix is to come');
+  const one = dealt([mix('eu-eu-mix-0')], [none.configMap]);
+  const two = dealt([mix('eu-eu-mix-0'), mix('eu-eu-mix-1')], [one.configMap]);
+  const draining = mix('eu-eu-mix-0', { drainReason: 'Cordoned' }, { drain: true });
+  const left = dealt([draining, mix('eu-eu-mix-1')], [two.configMap]);
+  const back = dealt([mix('eu-eu-mix-0'), mix('eu-eu-mix-1')], [left.configMap]);
+  const whole = dealt([mix('eu-eu-mix-0'), mix('eu-eu-mix-1')], [back.configMap], 3);
+  assert.deepEqual(
+    [one, two, left, back, whole].map(({ mixes }) => mixes),
+    ['0000', '0011', '1111', '1100', '1100'],
   );
 });
 
