@@ -1,5 +1,6 @@
 /** The values of the chart: the only source of values.yaml and values.schema.json. Unknown ones are refused. */
 import { z } from 'zod';
+import { defaultOptions } from '../monitoring/rules.ts';
 import { installObjects } from '../operator/install.ts';
 import { monitoring } from './monitoring.ts';
 import { defaultImages } from './release.ts';
@@ -68,6 +69,14 @@ export const Values = z.strictObject({
       labels: texts().default({}).meta({
         description: 'Labels by which your Prometheus finds monitoring objects, such as release: prometheus.',
       }),
+      runbooks: z
+        .string()
+        .max(512)
+        .regex(/^https?:\/\/\S+\/$/)
+        .default(defaultOptions.runbooks)
+        .meta({
+          description: 'Where docs/runbooks of this version can be read, with a slash at the end; alerts link there.',
+        }),
       ...switches,
     })
     .prefault({}),

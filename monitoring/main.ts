@@ -6,7 +6,9 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { stringify } from 'yaml';
-import { ruleGroups } from './rules.ts';
+import { dashboards } from './dashboards/index.ts';
+import { dashboardJson } from './dashboards/panels.ts';
+import { defaultOptions, ruleGroups } from './rules.ts';
 import { metricsTable } from './tables.ts';
 
 export const root = path.join(import.meta.dirname, '..');
@@ -18,7 +20,11 @@ export function outputs(): ReadonlyMap<string, string> {
     const text = stringify({ groups: [group] }, { lineWidth: 0, aliasDuplicateObjects: false });
     return [`monitoring/rules/${group.name}.yaml`, made + text] as const;
   });
-  return new Map([['docs/metrics.md', metricsTable()], ...rules]);
+  const drawn = dashboards.map((dashboard) => {
+    const text = JSON.stringify(dashboardJson(dashboard, defaultOptions.runbooks), null, 2);
+    return [`monitoring/dist/dashboards/${dashboard.uid}.json`, `${text}\n`] as const;
+  });
+  return new Map([['docs/metrics.md', metricsTable()], ...rules, ...drawn]);
 }
 
 if (import.meta.main) {

@@ -85,11 +85,11 @@ export const objectives: readonly Objective[] = [
   },
 ];
 
-/** One cause. `by`: what the summary names. */
+/** Why users may notice something soon. Without `for` it is told at once. */
 interface Cause {
   readonly alert: string;
   readonly expr: string;
-  readonly for: string;
+  readonly for?: string;
   readonly summary: string;
   readonly description: string;
 }
@@ -179,7 +179,6 @@ function nodeCauses(): Cause[] {
     {
       alert: 'HerdProcessRestarts',
       expr: 'changes(process_start_time_seconds{job=~".*herd.*"}[1h]) > 3',
-      for: '0m',
       summary: '{{ $labels.job }} {{ $labels.instance }} starts again and again',
       description: '{{ $value }} times in the last hour.',
     },
@@ -224,9 +223,16 @@ function zoneCauses({ epochSeconds }: RuleOptions): Cause[] {
       description: '{{ $value }} of its roster do not renew their descriptors, or are expelled.',
     },
     {
+      alert: 'HerdNodesUnanswered',
+      expr: 'max by (zone, instance) (herd_directory_unanswered_nodes) > 0',
+      for: '15m',
+      summary: 'Nodes do not answer where they say they are',
+      description:
+        'The directory of zone {{ $labels.zone }} does not reach {{ $value }}; clients are sent elsewhere while there are others.',
+    },
+    {
       alert: 'HerdSuperpeerExpelled',
       expr: 'max by (zone, instance) (herd_directory_expelled_superpeers) > 0',
-      for: '0m',
       summary: 'A superpeer was found to lie',
       description:
         'The directory of zone {{ $labels.zone }} leaves out {{ $value }}. A person decides whether one comes back.',
@@ -288,6 +294,13 @@ function operatorCauses(): Cause[] {
       for: '5m',
       summary: 'No operator leads',
       description: 'None runs, none holds the lease, or none is scraped. What runs goes on; nothing is repaired.',
+    },
+    {
+      alert: 'HerdClusterUnreachable',
+      expr: 'max by (namespace, secret) (herd_operator_cluster_reachable) == 0',
+      for: '15m',
+      summary: 'The operator does not reach the cluster of Secret {{ $labels.namespace }}/{{ $labels.secret }}',
+      description: 'What runs there goes on; nothing there is repaired, drained or upgraded.',
     },
     {
       alert: 'HerdReconcileErrors',
@@ -415,12 +428,10 @@ function burnAlerts({ runbooks }: RuleOptions): AlertingRule[] {
 
 const ticket =
   ({ runbooks }: RuleOptions) =>
-  ({ alert, expr, for: wait, summary, description }: Cause): AlertingRule => ({
-    alert,
-    expr,
-    ...(wait !== '0m' && { for: wait }),
+  ({ summary, description, ...cause }: Cause): AlertingRule => ({
+    ...cause,
     labels: { severity: 'ticket', owner },
-    annotations: { summary, description, runbook_url: `${runbooks}${alert}.md` },
+    annotations: { summary, description, runbook_url: `${runbooks}${cause.alert}.md` },
   });
 
 /** All of them; each group is a file of monitoring/rules/. */

@@ -23,7 +23,8 @@ What is not told, and why:
 A client tells of probe calls when its configuration has \`probe: {contact, everySeconds, callSeconds}\`: it calls that contact, another
 client, as often, and nobody else should talk over either.
 
-Scrape every 30 s or less often: what is finer says more of when something happened than anybody has to know.
+Scrape once a minute: what is finer says more of when something happened than anybody has to know. The rules ask for jobs that have
+\`herd\` in their names, as the monitors of \`manifests/\` and \`charts/\` give them.
 `;
 
 export function metricsTable(): string {

@@ -80,7 +80,7 @@ await main(async () => {
       command({ kind: 'call', contact, seconds });
     });
   };
-  if (config.probe) void probe(config.probe, call, probeMetrics(registry), signal);
+  if (config.probe) void probe(config.probe, () => state.attached, call, probeMetrics(registry), signal);
   await serveHttp(config.control.port, '127.0.0.1', [
     {
       method: 'GET',

@@ -18,6 +18,8 @@ export const PROBE_RESULTS = ['success', 'failure'] as const;
 /** Longer than anybody rings, and the set-up. */
 const SETUP_MS_MAX = 60_000;
 const RETRY_MS = 1_000;
+/** A client that starts is given so long; one that is not attached by then fails its calls, as users’ would. */
+const ATTACH_MS_MAX = 60_000;
 
 export type ProbeMetrics = ReturnType<typeof probeMetrics>;
 
@@ -79,6 +81,7 @@ export function observe(metrics: ProbeMetrics, zone: string, outcome: Outcome | 
 /** Calls until the signal. `call` gives undefined while another call is in progress. */
 export async function probe(
   { contact, everySeconds, callSeconds }: ProbeConfig,
+  attached: () => boolean,
   call: (contact: string, seconds: number) => Promise<Outcome> | undefined,
   metrics: ProbeMetrics,
   signal: AbortSignal,
@@ -86,6 +89,8 @@ export async function probe(
   const callee = parseContact(contact);
   if ('refused' in callee) throw new Error(callee.refused);
   for (const result of PROBE_RESULTS) metrics.calls.inc({ peer_zone: callee.zone, result }, 0);
+  for (let waitedMs = 0; !attached() && waitedMs < ATTACH_MS_MAX && !signal.aborted; waitedMs += RETRY_MS)
+    await sleep(RETRY_MS, undefined, { signal }).catch(() => {});
   await repeat(
     signal,
     (error) => log('warn', 'probe', { reason: error.message }),

@@ -21,17 +21,28 @@ export interface Entry {
 
 const fileOf = ({ name }: Target) => path.join(FOLDER, `${name.toLowerCase().replaceAll(/[^a-z]+/g, '-')}.json`);
 
+/** Batches by seed. */
+interface Kept {
+  readonly found: Readonly<Record<string, number>>;
+  readonly reaching: Readonly<Record<string, number>>;
+}
+
 export function readCorpus(target: Target): readonly Entry[] {
   const file = fileOf(target);
-  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Entry[]) : [];
+  if (!existsSync(file)) return [];
+  const { found, reaching } = JSON.parse(readFileSync(file, 'utf8')) as Kept;
+  return [
+    ...Object.entries(found).map(([seed, batches]): Entry => ({ seed, batches, found: true })),
+    ...Object.entries(reaching).map(([seed, batches]): Entry => ({ seed, batches })),
+  ];
 }
 
 export function writeCorpus(target: Target, entries: readonly Entry[]): void {
-  const lines = entries.map(
-    ({ seed, batches, found }) => `{ "seed": "${seed}", "batches": ${batches}${found ? ', "found": true' : ''} }`,
-  );
+  const bySeed = (of: readonly Entry[]) => Object.fromEntries(of.map(({ seed, batches }) => [seed, batches]));
+  const kept: Kept = {
+    found: bySeed(entries.filter(({ found }) => found)),
+    reaching: bySeed(entries.filter(({ found }) => !found)),
+  };
   mkdirSync(FOLDER, { recursive: true });
-  // As the formatter would have it.
-  const text = lines.length > 1 ? `[\n  ${lines.join(',\n  ')}\n]` : `[${lines.join()}]`;
-  writeFileSync(fileOf(target), `${text}\n`);
+  writeFileSync(fileOf(target), `${JSON.stringify(kept, null, 2)}\n`);
 }

@@ -44,6 +44,7 @@ suite('the Zone and Superpeer API', { skip }, () => {
       directClients: 0,
       chaff: { cellsPerTick: 2 },
       drainDeadlineSeconds: 1800,
+      receiptSeconds: 86400,
       epochSeconds: 900,
       keyLifetimes: { circuit: '24h', link: '720h', signing: '168h' },
       peers: [],

@@ -23,7 +23,7 @@ const statefulSet = (name: string, type: string, image: string): Manifest & { sp
 suite('a played kubelet', { skip }, () => {
   let plane: ControlPlane;
   let kubelet: PlayedKubelet;
-  const machines = ['first', 'second', 'third', 'fourth', 'fifth'];
+  const machines = ['first', 'second', 'third', 'fourth', 'fifth', 'sixth'];
   before(async () => {
     plane = await startControlPlane({ controllers: true });
     await apply(plane.admin, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } });

@@ -4,6 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import test, { after, before, suite } from 'node:test';
 import { leases, services, zones } from '../../operator/kube/types.ts';
+import { promtool, withoutPromtool } from '../unit/monitoring/promtool.ts';
 import { type ControlPlane, eventually, freePort, skip, startControlPlane } from './support/control-plane.ts';
 import { type Asked, type FaultyServer, startFaultyServer } from './support/faults.ts';
 import { apply, install } from './support/install.ts';
@@ -14,6 +15,7 @@ suite('operator/main.ts', { skip }, () => {
   /** Where b and d find the API server. */
   let slow: FaultyServer;
   const processes: ChildProcess[] = [];
+  let portC: number;
   before(async () => {
     plane = await startControlPlane({ controllers: false });
     slow = await startFaultyServer(plane);
@@ -64,7 +66,7 @@ suite('operator/main.ts', { skip }, () => {
 
   test('a leader that stood still for longer than its lease writes nothing when it goes on, and leaves with 1', async () => {
     const b = processes.at(-1)!;
-    const portC = await freePort();
+    portC = await freePort();
     await start('c', portC);
     await isReady(portC);
     b.kill('SIGSTOP');
@@ -77,6 +79,19 @@ suite('operator/main.ts', { skip }, () => {
     const [code] = await once(b, 'exit');
     assert.equal(code, 1);
     assert.deepEqual(slow.asked.filter(isWrite), []);
+  });
+
+  test('tells what it has done, in the words that Prometheus asks for', async () => {
+    const succeeded = /^herd_operator_reconcile_last_success_timestamp_seconds\{controller="zone"\}/m;
+    await eventually(async () => succeeded.test(await metrics(portC)), 'a reconcile that succeeds');
+    const text = await metrics(portC);
+    const value = (name: string) => Number(new RegExp(`^herd_operator_${name} (\\S+)$`, 'm').exec(text)?.[1]);
+    assert(value('workqueue_adds_total\\{controller="zone"\\}') > 0);
+    assert(value('workqueue_queue_duration_seconds_count\\{controller="zone"\\}') > 0);
+    const ageSeconds = Date.now() / 1000 - value('reconcile_last_success_timestamp_seconds\\{controller="zone"\\}');
+    assert(ageSeconds >= 0 && ageSeconds < 600, `${ageSeconds}`);
+    assert.match(text, /^herd_build_info\{version="[^"]+"\} 1$/m);
+    if (!withoutPromtool) assert.equal(promtool(['check', 'metrics'], text), '');
   });
 
   test('on SIGTERM it is not ready any more, ends what it was doing, and only then gives the lease back', async () => {

@@ -256,6 +256,13 @@ const causes: readonly AlertCase[][] = [
     '5',
   ),
   pair(
+    'HerdNodesUnanswered',
+    '20m',
+    (unanswered) => ({ 'herd_directory_unanswered_nodes{zone="eu",instance="d"}': `${unanswered}+0x20` }),
+    { with: '2', labels: { zone: 'eu', instance: 'd' }, value: '2' },
+    '0',
+  ),
+  pair(
     'HerdSuperpeerExpelled',
     '5m',
     (expelled) => ({ 'herd_directory_expelled_superpeers{zone="eu",instance="d"}': `${expelled}+0x5` }),
@@ -323,6 +330,15 @@ const causes: readonly AlertCase[][] = [
     '1',
   ),
   [{ alert: 'HerdOperatorNoLeader', series: { other: '1+0x10' }, at: '10m', fires: [{ labels: {} }] }],
+  pair(
+    'HerdClusterUnreachable',
+    '20m',
+    (reachable) => ({
+      'herd_operator_cluster_reachable{namespace="herd",secret="na",instance="o"}': `${reachable}+0x20`,
+    }),
+    { with: '0', labels: { namespace: 'herd', secret: 'na' } },
+    '1',
+  ),
   pair(
     'HerdReconcileErrors',
     '40m',

@@ -59,16 +59,20 @@ test('without a frame, or with clocks that differ, there is no score', async () 
   assert.deepEqual([await read('calls_total', 'success'), await read('mos')], [2, undefined]);
 });
 
-test('calls its contact until the signal, and both results are there from the start', async () => {
+test('calls its contact once it is attached, until the signal, and both results are there from the start', async () => {
   const { metrics, read } = measured();
   const stop = new AbortController();
   const called: unknown[] = [];
+  let asked = 0;
   const call = (contact: string, seconds: number) => {
     called.push([contact, seconds]);
     stop.abort();
     return Promise.resolve(good!);
   };
-  await probe({ contact: CONTACT, everySeconds: 10, callSeconds: 3 }, call, metrics, stop.signal);
+  // Not attached when it is first asked.
+  const attached = () => asked++ > 0;
+  await probe({ contact: CONTACT, everySeconds: 10, callSeconds: 3 }, attached, call, metrics, stop.signal);
+  assert.equal(asked, 2);
   assert.deepEqual(called, [[CONTACT, 3]]);
   assert.deepEqual([await read('calls_total', 'success'), await read('calls_total', 'failure')], [1, 0]);
 });
