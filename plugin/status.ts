@@ -25,6 +25,9 @@ export interface SlotGlance {
   readonly drain: string;
   readonly machine: string;
   readonly keys: string;
+  /** Where others reach it. */
+  readonly address: string;
+  readonly ready: string;
 }
 
 export interface SuperpeerGlance {
@@ -105,6 +108,8 @@ function slotGlance({ metadata, spec, status }: NodeSlot, nowMs: number): SlotGl
     drain: drainReason ? `${drainReason}${drained ? ' done' : since}` : '',
     machine: status?.machine ?? '',
     keys: keysText(status?.keys, nowMs),
+    address: status?.address ?? '',
+    ready: wordOf(status?.conditions.find(({ type }) => type === 'Ready')),
   };
 }
 
@@ -125,11 +130,11 @@ interface Judged {
   readonly status: { readonly observedGeneration: number; readonly conditions: readonly Condition[] } | undefined;
 }
 
-/** Conditions that say by False that something is wrong; of two with one reason the one that is not Ready. */
+/** Conditions that say by False that something is wrong, Unknown is no word yet; of two with one reason the one that is not Ready. */
 function falseOnes(kind: Wrong['kind'], { metadata, status }: Judged): Wrong[] {
   const { name } = metadata;
   if (!status) return [{ kind, name, reason: 'NoStatus', message: 'the operator has said nothing of it yet' }];
-  const bad = status.conditions.filter((c) => c.type !== 'Progressing' && c.status !== 'True');
+  const bad = status.conditions.filter((c) => c.type !== 'Progressing' && c.status === 'False');
   const told = bad.filter((c) => c.type !== 'Ready' || !bad.some((o) => o.type !== 'Ready' && o.reason === c.reason));
   const late = status.observedGeneration < metadata.generation;
   return [
@@ -183,7 +188,7 @@ export function drawStatus(
           wrong.map(([namespace, { kind, name, reason, message }]) => [namespace, kind, name, reason, message]),
         )}`,
     zones.length === 0 ? '' : `ZONES\n${zoneTable(zones, isWide)}`,
-    ...(isOne || isWide ? zones.map((zone) => drawOne(zone)) : []),
+    ...(isOne || isWide ? zones.map((zone) => drawOne(zone, isWide)) : []),
   ];
   return parts.filter((part) => part !== '').join('\n');
 }
@@ -213,7 +218,7 @@ function zoneTable(zones: readonly ZoneGlance[], isWide: boolean): string {
   );
 }
 
-function drawOne(zone: ZoneGlance): string {
+function drawOne(zone: ZoneGlance, isWide: boolean): string {
   const conditions = zone.conditions.map(({ type, status, reason, message }) => [type, status, reason, message]);
   const slots = zone.slots.map((slot) => [
     slot.name,
@@ -223,6 +228,7 @@ function drawOne(zone: ZoneGlance): string {
     slot.drain,
     slot.machine,
     slot.keys,
+    ...(isWide ? [slot.address, slot.ready] : []),
   ]);
   const superpeers = zone.superpeers.map((each) => [
     each.name,
@@ -234,7 +240,7 @@ function drawOne(zone: ZoneGlance): string {
   ]);
   return [
     `CONDITIONS of ${zone.name}\n${table(['TYPE', 'STATUS', 'REASON', 'MESSAGE'], conditions)}`,
-    `SLOTS of ${zone.name}\n${table(['NAME', 'ROLE', 'REGION', 'STATE', 'DRAIN', 'MACHINE', 'KEYS'], slots)}`,
+    `SLOTS of ${zone.name}\n${table(['NAME', 'ROLE', 'REGION', 'STATE', 'DRAIN', 'MACHINE', 'KEYS', ...(isWide ? ['ADDRESS', 'READY'] : [])], slots)}`,
     ...(superpeers.length === 0
       ? []
       : [

@@ -44,6 +44,8 @@ export function zoneController(deps: Deps): Reconcile {
     for (const [id, wish] of plan.members) members.wish(namespace, id, { key, controller: 'zone', home: uid }, wish);
     if (plan.finalizer) await applier.applyStatus(zones, raw, plan.status);
     else await applier.letGo(zones, raw);
+    // The status is told: of what it names no more nothing is left.
+    members.want(key, { ...zone, status: plan.status });
     tellReadiness(raw, zone, plan.status.conditions);
     return { requeueAfterMs: plan.requeueAfterMs };
   };

@@ -194,7 +194,9 @@ export const checks: readonly Check[] = [
       const late = owners.flatMap(({ metadata, status }) =>
         overdue(status?.keys, nowMs).map((key) => `${metadata.name}: ${key.name} was due ${key.expires}`),
       );
-      const silent = owners.filter(({ status }) => status && (status.keys ?? []).length === 0);
+      const silent = owners.filter(
+        ({ metadata, status }) => !metadata.deletionTimestamp && status && (status.keys ?? []).length === 0,
+      );
       const stale = staleIn(evidence);
       return none(
         [...late, ...silent.map(({ metadata }) => `${metadata.name}: no keys are told of`), ...stale],

@@ -75,11 +75,11 @@ const external = { managed: undefined, external: { identityKey: key } };
 
 const at = 'spec.regions[1].cluster';
 const secret = (name: string) => ({ kubeconfigSecretRef: { name } });
-const moved = (what: string, before: object[], after: object[]) =>
+const moved = (what: string, before: object[], after: object[], name = 'stored') =>
   changed(
     what,
-    zone('stored', { regions: before, directory: outside }),
-    zone('stored', { regions: after, directory: outside }),
+    zone(name, { regions: before, directory: outside }),
+    zone(name, { regions: after, directory: outside }),
     'spec.regions[1]',
     /a region stays in its cluster/,
   );
@@ -270,7 +270,8 @@ const cases: Record<string, readonly Case[]> = {
     moved('another namespace', elsewhere({}), elsewhere({ namespace: 'other' })),
     moved('another Secret', elsewhere({}), elsewhere(secret('other'))),
     moved('none any more', elsewhere({}), [{ name: 'eu' }, { name: 'west' }]),
-    moved('one that was not', [{ name: 'eu' }, { name: 'west' }], elsewhere({})),
+    // What is stored can't lose its cluster to make this one.
+    moved('one that was not', [{ name: 'eu' }, { name: 'west' }], elsewhere({}), 'whole'),
     changed(
       'as it was, in another order',
       zone('stored', { regions: [...elsewhere({}), { name: 'last' }], directory: outside }),

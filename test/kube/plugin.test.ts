@@ -1,8 +1,10 @@
 /** kubectl herd against a real API server, with the operator at work. Pods, directories and what nodes answer are played. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { createServer } from 'node:http';
+import { networkInterfaces, tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import test, { after, before, suite } from 'node:test';
 import { promisify } from 'node:util';
@@ -59,7 +61,9 @@ suite('kubectl herd', { skip }, () => {
     );
     for (const name of ['eu', 'sa'])
       await eventually(() => world.says(kube.zones, name, 'Ready=True'), `zone ${name}`, 60_000);
-    await eventually(() => world.says(kube.superpeers, 'eu-sp', 'Ready=True'), 'superpeer eu-sp', 60_000);
+    const superpeersReady = () =>
+      (world.get(kube.zones, 'eu')?.status as { superpeersReady?: string })?.superpeersReady;
+    await eventually(() => superpeersReady() === '1/1', 'superpeer eu-sp', 60_000);
     await lead();
   });
   after(async () => {
@@ -87,7 +91,7 @@ suite('kubectl herd', { skip }, () => {
         writeFile: async (name, text) => void files.set(name, text),
       },
       now: Date.now,
-      sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms / 10)),
+      sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms / 5)),
       viaProxy: playProxy(mirror, namespace, faults),
       placeOf: async () => ({ cluster: gate.cluster, namespace }),
     });
@@ -406,6 +410,34 @@ suite('kubectl herd', { skip }, () => {
       asked.filter(({ resource }) => resource?.startsWith('secrets')),
       [],
     );
+  });
+
+  test('the API server’s proxy brings what a pod says, with the time of the pod’s clock', async (t) => {
+    const addresses = Object.values(networkInterfaces()).flatMap((all) => all ?? []);
+    const own = addresses.find(({ family, internal }) => family === 'IPv4' && !internal)?.address;
+    // To 127.0.0.1 it takes nobody.
+    if (!own) return t.skip('the machine has no address but its own');
+    const server = createServer((request, response) => {
+      response.writeHead(200, { date: 'Thu, 01 Jan 2026 00:00:05 GMT' }).end(`${request.url}\n`);
+    }).listen(0, own);
+    await once(server, 'listening');
+    const { port } = server.address() as { port: number };
+    const metadata = { name: 'speaker', namespace };
+    const spec = { nodeName: 'machine', containers: [{ name: 'speaker', image: 'x' }] };
+    const pod = { apiVersion: 'v1', kind: 'Pod', metadata };
+    await plane.admin.create(kube.pods, { ...pod, spec } as kube.Manifest);
+    const status = { phase: 'Running', podIP: own, podIPs: [{ ip: own }] };
+    await plane.admin.applyStatus(kube.pods, { ...pod, status } as kube.Manifest, 'test');
+    try {
+      const path = `/api/v1/namespaces/${namespace}/pods/speaker:${port}/proxy/metrics`;
+      assert.deepEqual(await plane.admin.read(path), {
+        text: '/metrics\n',
+        dateMs: Date.parse('2026-01-01T00:00:05Z'),
+      });
+    } finally {
+      server.closeAllConnections();
+      server.close();
+    }
   });
 
   /** A kubeconfig whose user's credential comes from a program, as those of clouds do. */

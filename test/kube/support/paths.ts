@@ -5,7 +5,7 @@
  */
 import * as kube from '../../../operator/kube/types.ts';
 import { identitySecretName, rootSecretName, rotateAnnotation } from '../../../operator/objects/labels.ts';
-import { paidChannels } from './living-directories.ts';
+import { paidSuperpeer } from './living-directories.ts';
 import { superpeer, zone } from './samples.ts';
 import { memberName, type World } from './world.ts';
 
@@ -118,12 +118,12 @@ export const paths: readonly Path[] = [
     through: all(ready, gone(kube.superpeers, 'eu-other'), gone(kube.statefulSets, 'eu-other')),
   },
   {
-    what: 'a superpeer is paid',
+    what: 'a superpeer comes and is paid',
     before: [base],
-    walk: applied(superpeer('eu-sp', 'eu', { channels: paidChannels, payment: { amount: '0.5', currency: 'EUR' } })),
-    through: all(ready, (world) => {
-      const { lastPayout } = (world.get(kube.superpeers, 'eu-sp')?.status ?? {}) as { lastPayout?: string };
-      return lastPayout === '24 EUR';
+    walk: applied(superpeer(paidSuperpeer, 'eu', { payment: { amount: '0.5', currency: 'EUR' } })),
+    through: all(ready, superpeerSays(paidSuperpeer, 'Ready=True'), (world) => {
+      const { lastPayout } = (world.get(kube.superpeers, paidSuperpeer)?.status ?? {}) as { lastPayout?: string };
+      return lastPayout === '12 EUR';
     }),
   },
   {

@@ -4,6 +4,7 @@ import { existsSync, globSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'node:test';
 import { pinnedVersions } from '../../../lab/kubernetes/build.ts';
+import { helmReleases } from '../../../lab/kubernetes/helm.ts';
 import { generatedFiles, wholeFolders } from '../../../manifests/files.ts';
 import { defaultImages, kubernetes, version } from '../../../manifests/release.ts';
 import { Values } from '../../../manifests/values.ts';
@@ -45,10 +46,11 @@ test('definitions are templates that Helm keeps, never in a folder crds', () => 
   for (const { metadata } of definitions) assert.equal(metadata.annotations?.['helm.sh/resource-policy'], 'keep');
 });
 
-test('the newest Kubernetes of the support table is the one that tests run', async () => {
+test('the support table has the newest Kubernetes and the Helms that tests run', async () => {
   const pinned = (await pinnedVersions()).kubernetes;
   assert.ok(pinned.startsWith(`v${kubernetes.newest}.`), pinned);
-  const row = `| ${version} | ${kubernetes.oldest} | ${kubernetes.newest} |`;
+  const helms = helmReleases.map((release) => release.version.slice(1)).join(', ');
+  const row = `| ${version} | ${kubernetes.oldest} | ${kubernetes.newest} | ${helms} |`;
   const readme = readFileSync(path.join(root, 'charts/herd/README.md'), 'utf8').replace(/ +/g, ' ');
   assert.ok(readme.includes(row), `charts/herd/README.md has no row ${row}`);
 });

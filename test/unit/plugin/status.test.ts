@@ -38,6 +38,13 @@ test('a reason that Ready repeats is told once', () => {
   assert.deepEqual(wrongs({}, zone('eu', {}, { ...published('eu'), conditions })), ['eu RootKeyLost']);
 });
 
+test('a condition that is Unknown is no fault, one that is False is though the object is Ready', () => {
+  const reached = (status: Condition['status']) =>
+    slot('eu-eu-mix-0', 'mix', { conditions: [ready, condition('Reached', status, 'Looked')] });
+  assert.deepEqual(wrongs({ slots: [reached('Unknown')] }), []);
+  assert.deepEqual(wrongs({ slots: [reached('False')] }), ['eu-eu-mix-0 Looked']);
+});
+
 test('what the operator has not seen yet is told', () => {
   const changed = { ...fine, metadata: { ...fine.metadata, generation: 2 } };
   assert.deepEqual(wrongs({}, changed), ['eu NotObserved']);
@@ -100,6 +107,12 @@ NAME    RUN       CHANNELS  APPROVED  TRUSTED  READY
 garage  external  1         not yet            False NotApproved
 `,
   );
+});
+
+test('wide says where a node is reached, and of all zones all', () => {
+  const slots = [slot('eu-eu-mix-0', 'mix', { conditions: [ready], address: '192.0.2.7:21000' })];
+  const drawn = drawStatus([glance(herd({ zones: [fine], slots }), fine, bornMs)], [], false, true);
+  assert.match(drawn, /MACHINE +KEYS +ADDRESS +READY\neu-eu-mix-0 .* 192\.0\.2\.7:21000 +True\n/);
 });
 
 test('text that others wrote moves no cursor', () => {
