@@ -54,10 +54,10 @@ export function chaosZone(zone: ChaosZone, calls: number, mixes = 1): Manifest &
       chaff: { cellsPerTick: calls },
       epochSeconds: 60,
       drainDeadlineSeconds: 300,
-      // As in herd/resources.ts; one region has five nodes.
+      // As in herd/resources.ts; one region has six nodes and an operator.
       placement: { layers: 'Together' },
       network: { addresses: 'Private' },
-      resources: { cpu: '300m' },
+      resources: { cpu: '200m' },
       peers: CHAOS_ZONES.filter((other) => other !== zone).map((other) => ({ zone: other.name })),
     },
   };

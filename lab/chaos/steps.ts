@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Kubectl } from '../calls/client.ts';
-import { apply, condition, list, until } from '../herd/deploy.ts';
+import { apply, condition, type Item, list, until } from '../herd/deploy.ts';
 import { NAMESPACE } from '../herd/resources.ts';
 import { findLeftovers } from '../host/leftovers.ts';
 import type { Step as Progress } from '../host/progress.ts';
@@ -155,7 +155,7 @@ export async function settled(chaos: Chaos, progress: Progress, also = async () 
       const there = await also();
       const [zones, superpeers] = await Promise.all([list(chaos.kubectl, 'zones'), list(chaos.kubectl, 'superpeers')]);
       const waiting = [
-        ...[...zones, ...superpeers].filter((item) => condition(item, 'Ready')?.status !== 'True'),
+        ...[...zones, ...superpeers].filter((item) => !isSeen(item) || condition(item, 'Ready')?.status !== 'True'),
         ...zones.filter((item) => condition(item, 'Progressing')?.status !== 'False'),
       ];
       const [first] = waiting;
@@ -168,6 +168,9 @@ export async function settled(chaos: Chaos, progress: Progress, also = async () 
     SETTLED_MS_MAX,
   );
 }
+
+/** The status is of the newest spec. */
+const isSeen = ({ metadata, status }: Item) => status?.observedGeneration === metadata.generation;
 
 /** The name of the pod that leads. */
 async function leader({ kubectl }: Chaos): Promise<string> {

@@ -34,8 +34,9 @@ interface Condition {
   readonly message?: string;
 }
 export interface Item {
-  readonly metadata: { readonly name: string };
+  readonly metadata: { readonly name: string; readonly generation?: number };
   readonly status?: {
+    readonly observedGeneration?: number;
     readonly conditions?: readonly Condition[];
     readonly rootKey?: string;
     readonly directoryURL?: string;
