@@ -8,20 +8,15 @@ import { placeCalls } from './calls/run.ts';
 import { voicemails } from './calls/speech.ts';
 import { deploy } from './herd/deploy.ts';
 import { NAMESPACE, type Regions, regionsFor, ZONES } from './herd/resources.ts';
-import { installPackages } from './host/packages.ts';
-import { checkPrerequisites, describeProblems } from './host/prerequisites.ts';
 import { elapsed, Progress } from './host/progress.ts';
 import { openRun, type Run } from './host/run.ts';
-import { buildImages } from './image/build.ts';
-import { buildKubernetes } from './kubernetes/build.ts';
-import { startCluster } from './kubernetes/cluster.ts';
 import { kubectlRunner, run as runKubectl } from './kubernetes/kubectl.ts';
+import { prepareMachine, startLocalCluster } from './local-cluster.ts';
 import { type Options, parseOptions, USAGE, type UserCluster } from './options.ts';
 import { problems } from './report/checks.ts';
 import { figure7 } from './report/plot.ts';
 import { reportJson } from './report/report.ts';
 import { table } from './report/table.ts';
-import { readDelays } from './wan/delays.ts';
 
 /**
  * `npm start`: a Kubernetes, the operator, the paper's deployment, its twelve calls, and a table of how they went.
@@ -87,27 +82,11 @@ async function main(options: Options): Promise<number> {
   }
 }
 
-async function prepareMachine(progress: Progress): Promise<boolean> {
-  const { problems: missing, packages } = await checkPrerequisites();
-  if (missing.length > 0) {
-    console.error(`This machine cannot run the local cluster:\n${describeProblems(missing)}`);
-    return false;
-  }
-  if (packages.length > 0) await installPackages(packages, progress);
-  return true;
-}
-
 async function localTarget(run: Run, progress: Progress): Promise<Target> {
-  const [binaries, images, delays] = await Promise.all([
-    buildKubernetes(progress),
-    progress.step('Building the images', () => buildImages(root, path.join(run.directory, 'herd.tar'))),
-    readDelays(),
-  ]);
-  run.check();
-  const cluster = await startCluster({ run, delays, binaries, progress, archives: [images.archive] });
+  const { cluster, images, kubectl } = await startLocalCluster(run, progress);
   const { kubeconfigPath, kubectlPath, versions, regions } = cluster;
   return {
-    kubectl: kubectlRunner(kubectlPath, ['--kubeconfig', kubeconfigPath]),
+    kubectl,
     kubectlCommand: `KUBECONFIG=${kubeconfigPath} ${kubectlPath}`,
     images,
     regions: regionsFor(regions.map(({ name }) => name)),

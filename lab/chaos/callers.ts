@@ -15,11 +15,11 @@ import { type CrowdMember, type CrowdPlan, type CrowdWork, hostCrowd, runCrowd, 
  */
 export type CallNews =
   /** How many calls are up, when that has changed. */
-  | { readonly kind: 'up'; readonly atMs: number; readonly calls: number; readonly attached: number }
+  | { readonly kind: 'up'; readonly calls: number; readonly attached: number }
   /** One end heard nothing for so long, in a call that went on. */
-  | { readonly kind: 'gap'; readonly atMs: number; readonly ms: number }
+  | { readonly kind: 'gap'; readonly ms: number }
   /** One end's call ended although nobody hung up. */
-  | { readonly kind: 'dropped'; readonly atMs: number; readonly why: string };
+  | { readonly kind: 'dropped' };
 
 /** A silence that a person notices (the bar of the project's issue on operating calmly). */
 export const GAP_MS = 150;
@@ -52,7 +52,7 @@ function talk(_plan: CrowdPlan, members: readonly CrowdMember[]): CrowdWork {
       const calls = [...ends.values()].filter(({ up, contact }) => up && contact !== undefined).length;
       const attached = members.filter(({ machine }) => machine.attached).length;
       const text = `${calls} ${attached}`;
-      if (text !== told) tell({ kind: 'up', atMs: Date.now(), calls, attached } satisfies CallNews);
+      if (text !== told) tell({ kind: 'up', calls, attached } satisfies CallNews);
       told = text;
       return false;
     },
@@ -61,7 +61,7 @@ function talk(_plan: CrowdPlan, members: readonly CrowdMember[]): CrowdWork {
 
 function heard(end: End, now: Micros): void {
   const silence = end.heardAt === undefined ? 0 : (now - end.heardAt) / MILLISECOND_US - FRAME_MS;
-  if (silence > GAP_MS) tell({ kind: 'gap', atMs: Date.now(), ms: Math.round(silence) } satisfies CallNews);
+  if (silence > GAP_MS) tell({ kind: 'gap', ms: Math.round(silence) } satisfies CallNews);
   end.heardAt = now;
 }
 
@@ -71,7 +71,7 @@ function step(end: End, now: Micros): void {
     if (event.kind === 'ringing') machine.answer(now);
     else if (event.kind === 'call-up') end.up = true;
     else if (event.kind === 'call-ended') {
-      if (end.up) tell({ kind: 'dropped', atMs: Date.now(), why: event.reason } satisfies CallNews);
+      if (end.up) tell({ kind: 'dropped' } satisfies CallNews);
       end.up = false;
       end.heardAt = undefined;
       end.redialAt = now + REDIAL_US;

@@ -6,15 +6,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { apply, installOperator, list, until } from '../herd/deploy.ts';
 import { namespaceObject } from '../herd/resources.ts';
-import { installPackages } from '../host/packages.ts';
-import { checkPrerequisites, describeProblems } from '../host/prerequisites.ts';
 import { elapsed, Progress } from '../host/progress.ts';
 import { openRun, type Run } from '../host/run.ts';
-import { buildImages } from '../image/build.ts';
-import { buildKubernetes } from '../kubernetes/build.ts';
-import { type Cluster, startCluster } from '../kubernetes/cluster.ts';
-import { kubectlRunner, run as runKubectl } from '../kubernetes/kubectl.ts';
-import { readDelays } from '../wan/delays.ts';
+import type { Cluster } from '../kubernetes/cluster.ts';
+import { run as runKubectl } from '../kubernetes/kubectl.ts';
+import { prepareMachine, startLocalCluster } from '../local-cluster.ts';
 import { type CallNews, GAP_MS } from './callers.ts';
 import { CHAOS_ZONES, chaosObjects } from './resources.ts';
 import { type Chaos, settled, steps } from './steps.ts';
@@ -38,6 +34,8 @@ interface Row {
   readonly step: string;
   readonly chosen: boolean;
   readonly seconds: number;
+  /** Why the cluster did not come to rest. */
+  readonly failure: string | undefined;
   /** Of both ends of all calls, in the step and the time to breathe after it. */
   readonly gaps: number;
   readonly longestMs: number;
@@ -46,7 +44,6 @@ interface Row {
   readonly callsUp: number;
 }
 
-const root = path.join(import.meta.dirname, '..', '..');
 const FIRST_PORT = 21_000;
 const UP_MS_MAX = 120_000;
 /** After each step. */
@@ -54,35 +51,28 @@ const BREATH_MS = 30_000;
 
 async function main({ calls, only, report }: Options): Promise<number> {
   const progress = new Progress(process.stderr);
-  const { problems, packages } = await checkPrerequisites();
-  if (problems.length > 0) {
-    console.error(`This machine cannot run the local cluster:\n${describeProblems(problems)}`);
-    return 1;
-  }
-  if (packages.length > 0) await installPackages(packages, progress);
+  if (!(await prepareMachine(progress))) return 1;
   const run = await openRun();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => void run.close());
   try {
     const { rows, ready } = await disturb(run, calls, only, progress);
     console.log(table(rows));
     if (report) await writeFile(report, `${JSON.stringify({ calls, ready, steps: rows }, null, 2)}\n`);
-    const noticed = rows.filter(({ chosen, gaps, dropped }) => chosen && gaps + dropped > 0);
+    const noticed = rows.filter((row) => row.chosen && (row.gaps + row.dropped > 0 || row.callsUp < calls));
     for (const { step } of noticed) console.error(`Calls noticed: ${step}`);
+    for (const { step, failure } of rows) if (failure !== undefined) console.error(`Failed: ${step}: ${failure}`);
     console.log(ready ? 'All zones are Ready.' : 'Not all zones are Ready.');
-    return noticed.length === 0 && ready ? 0 : 1;
+    return noticed.length === 0 && ready && rows.every(({ failure }) => failure === undefined) ? 0 : 1;
+  } catch (error) {
+    console.error(run.closed ? 'Stopped before all was through.' : `Failed: ${(error as Error).message}`);
+    return 1;
   } finally {
     await progress.step('Taking everything down', () => run.close());
   }
 }
 
 async function disturb(run: Run, calls: number, only: readonly number[], progress: Progress) {
-  const [binaries, images, delays] = await Promise.all([
-    buildKubernetes(progress),
-    progress.step('Building the images', () => buildImages(root, path.join(run.directory, 'herd.tar'))),
-    readDelays(),
-  ]);
-  const cluster = await startCluster({ run, delays, binaries, progress, archives: [images.archive] });
-  const kubectl = kubectlRunner(cluster.kubectlPath, ['--kubeconfig', cluster.kubeconfigPath]);
+  const { cluster, images, kubectl } = await startLocalCluster(run, progress);
   const check = () => run.check();
   const chaos: Chaos = { kubectl, faults: cluster.faults, runId: run.id, nodeImage: images.node, calls, check };
   await installOperator({ kubectl, images, progress, check });
@@ -106,13 +96,20 @@ async function disturb(run: Run, calls: number, only: readonly number[], progres
     if (only.length > 0 && !only.includes(index)) continue;
     const from = performance.now();
     callers.clear();
-    await progress.step(name, async (step) => {
-      await go(chaos, step);
-      step.detail('a breath');
-      await sleep(BREATH_MS);
-    });
+    let failure: string | undefined;
+    await progress
+      .step(name, async (step) => {
+        await go(chaos, step);
+        step.detail('a breath');
+        await sleep(BREATH_MS);
+      })
+      .catch((error: Error) => {
+        // What the steps before have shown is not lost by it.
+        failure = error.message;
+      });
     check();
-    rows.push({ step: name, chosen, seconds: Math.round((performance.now() - from) / 1000), ...callers.noticed() });
+    const seconds = Math.round((performance.now() - from) / 1000);
+    rows.push({ step: name, chosen, seconds, failure, ...callers.noticed() });
     progress.say(line(rows.at(-1)!));
   }
   const zones = await list(kubectl, 'zones');
