@@ -5,7 +5,7 @@
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { stringify } from 'yaml';
+import { dump } from 'js-yaml';
 import { dashboards } from './dashboards/index.ts';
 import { dashboardJson } from './dashboards/panels.ts';
 import { defaultOptions, ruleGroups } from './rules.ts';
@@ -17,7 +17,7 @@ export const root = path.join(import.meta.dirname, '..');
 export function outputs(): ReadonlyMap<string, string> {
   const made = '# Made from monitoring/rules.ts by `npm run monitoring`.\n';
   const rules = ruleGroups().map((group) => {
-    const text = stringify({ groups: [group] }, { lineWidth: 0, aliasDuplicateObjects: false });
+    const text = dump({ groups: [group] }, { lineWidth: -1, noRefs: true, quoteStyle: 'double' });
     return [`monitoring/rules/${group.name}.yaml`, made + text] as const;
   });
   const drawn = dashboards.map((dashboard) => {

@@ -1,9 +1,4 @@
-import { parseAllDocuments } from 'yaml';
+import { loadAll, YAML11_SCHEMA } from 'js-yaml';
 
 /** The documents of a YAML text, by the version that Kubernetes reads. @throws what is wrong with the text */
-export function documents<T>(text: string): T[] {
-  const all = parseAllDocuments(text, { version: '1.1' });
-  if ('empty' in all) return [];
-  for (const { errors } of all) if (errors[0]) throw errors[0];
-  return all.map((document) => document.toJS() as T);
-}
+export const documents = <T>(text: string): T[] => loadAll(text, { schema: YAML11_SCHEMA }) as T[];

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import test from 'node:test';
-import { stringify } from 'yaml';
 import { root } from '../../../monitoring/main.ts';
 import { type AlertingRule, defaultOptions, isAlert, ruleGroups } from '../../../monitoring/rules.ts';
 import { promtool, withFiles, withoutPromtool } from './promtool.ts';
@@ -110,7 +109,7 @@ function run(questions: readonly Question[]): void {
     }));
     const order = groups.map(({ name }) => name);
     const options = { rule_files: files, evaluation_interval: slow ? '5m' : '1m', group_eval_order: order };
-    const text = stringify({ ...options, tests }, { aliasDuplicateObjects: false });
+    const text = JSON.stringify({ ...options, tests });
     withFiles({ 'tests.yaml': text }, (folder) => promtool(['test', 'rules', path.join(folder, 'tests.yaml')]));
   }
 }
