@@ -17,8 +17,12 @@ const root = path.join(import.meta.dirname, '..');
 const FAST = ['unit', 'sim', 'fuzz', 'vectors'];
 /** Daemons as processes, one file after the other: they need the machine for themselves. */
 const WITH_SOCKETS = ['sockets'];
-/** A file that hangs is a failure, not the end of the run. */
-const FILE_MS_MAX = 20 * 60_000;
+/** A file that hangs, in a test or with a handle that keeps it from ending, is a failure, not the end of the run. */
+const FILE_MS_MAX = 12 * 60_000;
+/** All those without sockets and cluster, side by side. */
+const FAST_MS_MAX = 30 * 60_000;
+/** From a test that is out of time to the end of its file: what it began is still to be stopped. */
+const STOP_MS_MAX = 60_000;
 const WITH_KUBERNETES = ['kube', 'e2e'];
 
 interface Tally {
@@ -47,21 +51,37 @@ function command(program: string, args: readonly string[]): Promise<number> {
   return new Promise((resolve) => child.on('close', (code) => resolve(code ?? 1)));
 }
 
-/** Runs test files and counts; a file that dies without a count is a failure. */
-function suite(files: readonly string[], env: Record<string, string>, serial: boolean): Promise<Tally> {
-  if (files.length === 0) return Promise.resolve({ passed: 0, failed: 0, skipped: 0 });
-  const args = [
-    '--test',
-    '--test-reporter=spec',
-    `--test-timeout=${FILE_MS_MAX}`,
-    ...(serial ? ['--test-concurrency=1'] : []),
-    ...files,
-  ];
+/** Each file alone, one after the other. */
+async function eachAlone(files: readonly string[], env: Record<string, string>): Promise<Tally> {
+  const total: Tally = { passed: 0, failed: 0, skipped: 0 };
+  for (const file of files) {
+    console.log(`${file}, after ${Math.round(performance.now() / 1000)} s`);
+    add(total, await suite([file], env, FILE_MS_MAX));
+  }
+  return total;
+}
+
+/** Runs test files and counts; files that die without a count, or go on for too long, are a failure. */
+function suite(files: readonly string[], env: Record<string, string>, msMax: number): Promise<Tally> {
+  const args = ['--test', '--test-reporter=spec', `--test-timeout=${FILE_MS_MAX}`, ...files];
   const child = spawn(process.execPath, args, {
     cwd: root,
     stdio: ['ignore', 'pipe', 'inherit'],
     env: { ...process.env, ...env },
+    detached: true,
   });
+  // Alone it would not end what it started: its group is what this run began, and nothing else.
+  const signal = (name: NodeJS.Signals) => process.kill(-child.pid!, name);
+  const stop = () => signal('SIGTERM');
+  process.once('SIGINT', stop).once('SIGTERM', stop);
+  let late = false;
+  const timers = [
+    setTimeout(() => {
+      late = true;
+      stop();
+    }, msMax + STOP_MS_MAX),
+    setTimeout(() => signal('SIGKILL'), msMax + 2 * STOP_MS_MAX),
+  ];
   let tail = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     process.stdout.write(text);
@@ -69,6 +89,9 @@ function suite(files: readonly string[], env: Record<string, string>, serial: bo
   });
   return new Promise((resolve) => {
     child.on('close', (code) => {
+      timers.forEach(clearTimeout);
+      process.off('SIGINT', stop).off('SIGTERM', stop);
+      if (late) console.log(`✖ still running after ${msMax / 60_000} min: ${files.join(' ')}`);
       const count = (name: string) => Number(new RegExp(`^ℹ ${name} (\\d+)$`, 'm').exec(tail)?.[1] ?? 0);
       const failed = count('fail') + count('cancelled');
       resolve({ passed: count('pass'), failed: code !== 0 && failed === 0 ? 1 : failed, skipped: count('skipped') });
@@ -104,13 +127,13 @@ async function main(): Promise<number> {
         : { passed: 0, failed: 1, skipped: 0 },
     );
   }
-  add(total, await suite(testFiles(FAST), {}, false));
-  if (!fastOnly) add(total, await suite(testFiles(WITH_SOCKETS), {}, true));
+  add(total, await suite(testFiles(FAST), {}, FAST_MS_MAX));
+  if (!fastOnly) add(total, await eachAlone(testFiles(WITH_SOCKETS), {}));
   if (canRunCluster) {
     const binaries = await buildKubernetes(progress);
     const folders = ['kube-apiserver', 'etcd'].map((program) => path.dirname(binaries.path(program)));
     const env = { HERD_KUBERNETES_BIN: folders.join(':') };
-    add(total, await suite(testFiles(WITH_KUBERNETES), env, true));
+    add(total, await eachAlone(testFiles(WITH_KUBERNETES), env));
   } else if (!fastOnly) {
     const files = testFiles(WITH_KUBERNETES);
     console.log(`Left out, since this machine cannot run a cluster: ${files.join(', ')}`);

@@ -23,9 +23,12 @@ import { type ControlPlane, eventually, skip, startControlPlane } from './suppor
 import { type Asked, type Fault, type FaultyServer, startFaultyServer } from './support/faults.ts';
 import { apply } from './support/install.ts';
 
-/** A fault lasts so long; a client that waits between attempts as it should makes so many requests meanwhile. */
+/**
+ * A fault lasts so long; a client that waits between attempts as it should makes fewer requests meanwhile, however small
+ * the waits that it draws are. In a tight loop it would make hundreds.
+ */
 const faultMs = 3_000;
-const requestsMax = 12;
+const requestsMax = 40;
 const objects = 20;
 
 const isWatch = ({ url }: Asked) => url.searchParams.get('watch') === 'true';
