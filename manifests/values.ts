@@ -39,7 +39,7 @@ export const Values = z.strictObject({
   image: image().default(defaultImages.image).meta({ description: 'The operator’s image, best with its digest.' }),
   nodeImage: image()
     .default(defaultImages.nodeImage)
-    .meta({ description: 'The image of all nodes. Another one rolls them, one of a role at a time, as calls end.' }),
+    .meta({ description: 'The image of all nodes. Another one rolls them, one of a zone at a time, as calls end.' }),
   imagePullSecrets: z
     .array(z.strictObject({ name: z.string() }))
     .max(16)

@@ -57,7 +57,7 @@ async function annotate({ client }: Session, slots: readonly NodeSlot[], value: 
   }
 }
 
-/** What becomes of each, one of a role at a time, and who is left to take its calls. */
+/** What becomes of each, one at a time, and who is left to take its calls. */
 export function drainPlan(herd: Herd, slots: readonly NodeSlot[]): string[] {
   const going = new Set(slots.map(({ metadata }) => metadata.name));
   return slots.flatMap(({ metadata, spec, status }) => {

@@ -18,8 +18,8 @@ export const CHAOS_ZONES: readonly ChaosZone[] = [
 ];
 
 const SUPERPEERS = 3;
-/** Two superpeers carry all attachments, and a channel for every call, while the third drains. */
-const CHANNELS_PER_CALL = 0.6;
+/** As in test/sim/scenarios/upgrade.ts, as far as two cores go: with fewer both of a client's channels are too often others'. */
+const CHANNELS_PER_CALL = 2;
 
 const apiVersion = 'herd.network/v1alpha1';
 

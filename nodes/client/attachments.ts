@@ -56,6 +56,8 @@ const STAGGER_US = 100 * MILLISECOND_US;
 const RENEW_SPREAD_US = 3 * SECOND_US;
 /** A superpeer that drains, or a channel that is other mixes' now, is left within this time, one attachment at a time: not by all its clients at once. */
 const DRAIN_SPREAD_US = 10 * SECOND_US;
+/** An attachment that is left stands so long beside its heir: a call on it has the time to move, and another to make room. */
+const LEAVE_OVERLAP_US = 4 * SECOND_US;
 const CONTROL_SILENCE_US = 3 * SECOND_US;
 /** The superpeer sends in every tick: without a frame for this long it is gone, or we have been away. */
 const DOWN_SILENCE_US = 2 * SECOND_US;
@@ -73,6 +75,8 @@ export interface SuperpeerPeer {
 }
 
 type State =
+  /** A number that no attachment is to have, but to be the heir of one that is left. */
+  | { readonly kind: 'spare' }
   | { readonly kind: 'waiting'; readonly until: Micros }
   /** Handshake with the superpeer under way. */
   | {
@@ -122,6 +126,14 @@ interface Keys {
   leaveAt: Micros | undefined;
 }
 
+/** An attachment is left when its heir, over another superpeer, has stood beside it for a while. */
+interface Succession {
+  readonly number: number;
+  readonly heir: number;
+  /** When the heir was attached. */
+  since: Micros | undefined;
+}
+
 /** A circuit for an attachment that goes on as it is: asked for, and not answered yet. */
 interface Renewal {
   /** Of the circuit. */
@@ -168,15 +180,16 @@ export class Attachments {
   readonly #options: AttachmentsOptions;
   readonly mix: ConsensusNode;
   readonly #session: Buffer;
-  /** By number. BOUNDED: attachmentsPerClient. */
+  /** By number: attachmentsPerClient that are not spare, and one more during a succession. BOUNDED: ATTACHMENTS_MAX. */
   readonly #states: State[];
   /** By number: n and n + ATTACHMENTS_MAX have come with attachment n. BOUNDED: CIRCUITS_MAX. */
   readonly #circuits: (Circuit | undefined)[] = [];
-  /** By attachment: the number of its circuit that was made last. BOUNDED: attachmentsPerClient. */
+  /** By attachment: the number of its circuit that was made last. BOUNDED: ATTACHMENTS_MAX. */
   readonly #present: (number | undefined)[] = [];
-  /** By attachment: when its circuit, which has to be replaced, is made anew. BOUNDED: attachmentsPerClient. */
+  /** By attachment: when its circuit, which has to be replaced, is made anew. BOUNDED: ATTACHMENTS_MAX. */
   readonly #renewAt: (Micros | undefined)[] = [];
   #renewal: Renewal | undefined;
+  #succession: Succession | undefined;
   readonly #scratch = Buffer.alloc(AEAD_TAG_BYTES);
   readonly #relayCell: Buffer;
   readonly #mixPlain: Buffer;
@@ -197,7 +210,8 @@ export class Attachments {
     this.#relayCell = Buffer.alloc(options.geometry.relay);
     this.#mixPlain = Buffer.alloc(options.geometry.mixPlain);
     const { attachmentsPerClient } = options.consensus().params;
-    this.#states = Array.from({ length: attachmentsPerClient }, (_value, number): State => {
+    this.#states = Array.from({ length: ATTACHMENTS_MAX }, (_value, number): State => {
+      if (number >= attachmentsPerClient) return { kind: 'spare' };
       return { kind: 'waiting', until: now + number * STAGGER_US };
     });
   }
@@ -209,7 +223,7 @@ export class Attachments {
 
   /** As many attachments as there are superpeers for. */
   get complete(): boolean {
-    return this.attached > 0 && this.#states.every(({ kind }) => kind === 'attached' || kind === 'waiting');
+    return this.attached > 0 && !this.#states.some(({ kind }) => kind === 'linking' || kind === 'attaching');
   }
 
   get granted(): boolean {
@@ -248,8 +262,8 @@ export class Attachments {
 
   /** Ends every attachment: nothing more is sent. */
   close(): void {
-    for (const state of this.#states) if (state.kind !== 'waiting') this.#options.links.close(state.link);
-    this.#states.fill({ kind: 'waiting', until: Number.POSITIVE_INFINITY });
+    for (const state of this.#states) if ('link' in state) this.#options.links.close(state.link);
+    this.#states.fill({ kind: 'spare' });
   }
 
   // Joining
@@ -257,12 +271,15 @@ export class Attachments {
   tick(now: Micros, outbox: PacketRing): void {
     for (const number of this.#states.keys()) this.#advance(now, number, outbox);
     if (this.attached > 0) this.#aliveAt = now;
+    this.#succeed(now);
     this.#renew(now, outbox);
   }
 
   #advance(now: Micros, number: number, outbox: PacketRing): void {
     const state = this.#states[number]!;
     switch (state.kind) {
+      case 'spare':
+        return;
       case 'waiting':
         if (now >= state.until) this.#link(now, number);
         return;
@@ -288,7 +305,7 @@ export class Attachments {
   #choices(): PlaceChoice[] {
     const { channels, params } = this.#options.consensus();
     const { tag } = this.mix;
-    const used = new Set(this.#states.map((state) => (state.kind === 'waiting' ? '' : state.place.via.tag)));
+    const used = new Set(this.#states.map((state) => ('place' in state ? state.place.via.tag : '')));
     if (channels.length === 0 && params.directClients > 0) {
       return used.has(tag) ? [] : [{ channel: 0, via: this.mix }];
     }
@@ -319,11 +336,20 @@ export class Attachments {
 
   #retry(now: Micros, number: number): void {
     const state = this.#states[number]!;
-    if (state.kind !== 'waiting') {
+    if ('link' in state) {
       this.#options.links.close(state.link);
       this.#failed = state.place.via.tag;
     }
+    // Of the two of a succession the other one stays.
+    if (this.#succession?.number === number || this.#succession?.heir === number) return this.#spare(number);
     this.#states[number] = { kind: 'waiting', until: now + this.#spread(RETRY_SPREAD_US) };
+  }
+
+  #spare(number: number): void {
+    this.#states[number] = { kind: 'spare' };
+    this.#present[number] = undefined;
+    this.#renewAt[number] = undefined;
+    this.#succession = undefined;
   }
 
   /** The pause is drawn the same way in a call or not; only a client that is cut off from everybody hurries, with all. */
@@ -335,6 +361,7 @@ export class Attachments {
     }
     this.#retry(now, number);
     if (this.attached > 0) {
+      if (this.#states[number]!.kind === 'spare') return;
       this.#states[number] = { kind: 'waiting', until: now + REJOIN_US.least + this.#spread(REJOIN_US.spread) };
       return;
     }
@@ -409,7 +436,9 @@ export class Attachments {
     if (this.#states.some(({ kind }) => kind === 'linking' || kind === 'attaching')) return;
     if (this.#renewal && now - this.#renewal.since <= ATTACH_WAIT_US) return;
     this.#renewal = undefined;
-    const made = [...this.#states.keys()].filter((number) => this.#present[number] !== undefined);
+    const made = [...this.#states.keys()].filter(
+      (number) => this.#present[number] !== undefined && this.#needs(number),
+    );
     const anyLost = made.some((number) => this.#isLost(number));
     for (const number of made) {
       // Where callers look first there is always one of the two while circuits change places.
@@ -422,11 +451,37 @@ export class Attachments {
       const { keys } = state;
       if (!this.#drains(state.place) || this.#choices().length === 0) keys.leaveAt = undefined;
       else keys.leaveAt ??= now + this.#spread(DRAIN_SPREAD_US);
-      if (now < (keys.leaveAt ?? Infinity)) continue;
-      this.#options.links.close(state.link);
-      this.#states[number] = { kind: 'waiting', until: now };
+      if (this.#succession || now < (keys.leaveAt ?? Infinity)) continue;
+      keys.leaveAt = undefined;
+      const heir = this.#heirOf(number);
+      if (heir === undefined) this.#options.links.close(state.link);
+      else this.#succession = { number, heir, since: undefined };
+      this.#states[heir ?? number] = { kind: 'waiting', until: now };
       return;
     }
+  }
+
+  /** A spare number, at best one whose circuit leads to the same choice of rendezvous; undefined when all are in use. */
+  #heirOf(number: number): number | undefined {
+    const spare = [...this.#states.keys()].filter((candidate) => this.#states[candidate]!.kind === 'spare');
+    return spare.find((candidate) => candidate % 2 === number % 2) ?? spare[0];
+  }
+
+  #succeed(now: Micros): void {
+    const succession = this.#succession;
+    if (!succession || this.#states[succession.heir]!.kind !== 'attached') return;
+    succession.since ??= now;
+    if (now - succession.since <= LEAVE_OVERLAP_US) return;
+    const left = this.#states[succession.number]!;
+    if ('link' in left) this.#options.links.close(left.link);
+    this.#spare(succession.number);
+  }
+
+  /** Whether the circuit of an attachment is missed: that of one that has died, only while no other leads there. */
+  #needs(number: number): boolean {
+    if (this.#states[number]!.kind === 'attached') return true;
+    const rendezvous = this.#rendezvousFor(number);
+    return !rendezvous || this.#staying(rendezvous.tag) < 0;
   }
 
   /** Whether the circuit of an attachment does not stand, or will not for long while there is another rendezvous. */
@@ -658,11 +713,16 @@ export class Attachments {
 
   /** One that is to stay, with its attachment, if there is: with those the mix replaces a circuit. */
   #circuitTo(rendezvousTag: string): number {
-    const leads = (circuit: Circuit | undefined) => circuit?.stands && circuit.rendezvousTag === rendezvousTag;
-    const staying = this.#states.findIndex(
-      ({ kind }, number) => kind === 'attached' && leads(this.#circuits[this.#present[number]!]),
+    const staying = this.#staying(rendezvousTag);
+    if (staying >= 0) return this.#present[staying]!;
+    return this.#circuits.findIndex((circuit) => leadsTo(circuit, rendezvousTag));
+  }
+
+  /** An attachment whose present circuit leads to that rendezvous; -1 if there is none. */
+  #staying(rendezvousTag: string): number {
+    return this.#states.findIndex(
+      ({ kind }, number) => kind === 'attached' && leadsTo(this.#circuits[this.#present[number]!], rendezvousTag),
     );
-    return staying >= 0 ? this.#present[staying]! : this.#circuits.findIndex(leads);
   }
 
   #count(keys: Keys): void {
@@ -703,6 +763,9 @@ export class Attachments {
     return drawBelow(this.#options.entropy, us / MILLISECOND_US) * MILLISECOND_US;
   }
 }
+
+const leadsTo = (circuit: Circuit | undefined, rendezvousTag: string): boolean =>
+  circuit?.stands === true && circuit.rendezvousTag === rendezvousTag;
 
 /** A control cell has opened: one of a later window of d says that the window before is over. */
 function countControl({ controls }: Keys, down: number): void {

@@ -268,9 +268,8 @@ export class Allocation {
     const waitUs = moving && this.#works(now, party, moving.to) ? MOVE_PAUSE_US : MOVE_WAIT_US;
     if (moving && now - moving.since <= waitUs) return;
     if (this.#works(now, party, hold.line)) {
-      if (moving && now - moving.since > MOVE_PAUSE_US) this.#cancel(now, party, hold, moving.to);
-      const staying = !moving && hold.line.leaving ? this.#freeOf(now, party) : undefined;
-      if (staying && !staying.leaving) this.#move(now, party, hold, staying);
+      if (moving) this.#cancel(now, party, hold, moving.to);
+      else if (hold.line.leaving) this.#moveFromLeaving(now, party, hold);
       return;
     }
     if (now - hold.movedAt < MOVE_WAIT_US) return;
@@ -279,6 +278,13 @@ export class Allocation {
     const to = this.#freeOf(now, party);
     if (to) this.#move(now, party, hold, to);
     else if (this.#options.mode === 'augment') this.#augment(now, party);
+  }
+
+  /** There is time: the call moves only to a line that stays. */
+  #moveFromLeaving(now: Micros, party: Party, hold: Extract<Hold, { kind: 'holding' }>): void {
+    const staying = this.#freeOf(now, party);
+    if (staying && !staying.leaving) this.#move(now, party, hold, staying);
+    else if (this.#options.mode === 'augment') this.#augment(now, party, false);
   }
 
   /** Whether packets come over the party's place on the line, and what goes down arrives. */
@@ -371,9 +377,15 @@ export class Allocation {
    * Breadth-first search for the shortest path of calls that each move to another place of their client, so that a line
    * comes free for `party`, unless one is on its way. Starts the last move and promises each line on the way; false if
    * there is no path.
+   * @param overLeaving whether lines that are about to go will do
    */
-  #augment(now: Micros, party: Party): boolean {
+  #augment(now: Micros, party: Party, overLeaving = true): boolean {
     if (party.places.some((place) => place && usable(now, place) && promisedTo(now, place.line) === party)) return true;
+    if (this.#augmentOver(now, party, false)) return true;
+    return overLeaving && this.#augmentOver(now, party, true);
+  }
+
+  #augmentOver(now: Micros, party: Party, overLeaving: boolean): boolean {
     const from = new Map<Line, { readonly party: Party; readonly by: Line | undefined }>();
     const queue: { party: Party; by: Line | undefined }[] = [{ party, by: undefined }];
     for (let next = 0; next < queue.length && next < SEARCH_MAX; next += 1) {
@@ -381,6 +393,7 @@ export class Allocation {
       for (const place of mover.places) {
         if (!place || from.has(place.line) || place.line === mover.downLine || !usable(now, place)) continue;
         const { line } = place;
+        if (line.leaving && !overLeaving) continue;
         from.set(line, { party: mover, by });
         if (available(now, mover, place)) {
           this.#walk(now, line, from);

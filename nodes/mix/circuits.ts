@@ -13,8 +13,8 @@ import type { Circuit, Session } from './session.ts';
 const ENDED_MAX = 16_384;
 const ENDED_AGAIN_US = SECOND_US;
 /**
- * A half-circuit that is spare, most of all because its rendezvous drains, stands for so long beside the other one of its
- * attachment, whether a call is on it or not: the news takes 8 s to the farthest end of a call (5 s between directories,
+ * A half-circuit that is spare, most of all because its rendezvous drains or its attachment was left, stands for so long
+ * beside the one that is there in its stead, whether a call is on it or not: the news takes 8 s to the farthest end of a call (5 s between directories,
  * 3 s to their nodes), and the call a few round trips to find its new way.
  */
 const CIRCUIT_OVERLAP_US = 12 * SECOND_US;
@@ -53,9 +53,10 @@ export class Circuits {
   /** Ends half-circuits that are spare, when whatever is on them has had the time to go. */
   endSpare(now: Micros, session: Session, drainsSince: ReadonlyMap<string, Micros>): void {
     for (const [number, circuit] of session.circuits.entries()) {
+      if (!circuit?.stands) continue;
       const other = session.circuits[(number + ATTACHMENTS_MAX) % CIRCUITS_MAX];
-      if (!circuit?.stands || !other?.stands) continue;
-      if (now - spareSince(circuit, other, drainsSince) <= CIRCUIT_OVERLAP_US) continue;
+      const since = other?.stands ? spareSince(circuit, other, drainsSince) : orphanSince(session, number, circuit);
+      if (now - since <= CIRCUIT_OVERLAP_US) continue;
       this.#destroy(circuit);
       session.circuits[number] = undefined;
       session.announce();
@@ -116,6 +117,19 @@ export class Circuits {
     this.#known.delete(`${rendezvousTag}/${id}`);
     this.end(rendezvousTag, id);
   }
+}
+
+/** From when on its attachment is gone while another one's circuit leads there; Infinity if not. */
+function orphanSince({ attachments, circuits, leftAt }: Session, number: number, { rendezvousTag }: Circuit): Micros {
+  const own = number % ATTACHMENTS_MAX;
+  if (attachments[own]) return Infinity;
+  let since = Infinity;
+  for (const [otherNumber, other] of circuits.entries()) {
+    if (!other?.stands || other.rendezvousTag !== rendezvousTag || !attachments[otherNumber % ATTACHMENTS_MAX])
+      continue;
+    since = Math.min(since, Math.max(other.madeAt, leftAt[own] ?? Infinity));
+  }
+  return since;
 }
 
 /** From when on there is a newer one to the same rendezvous, or one that stays while this one's drains; Infinity if not. */

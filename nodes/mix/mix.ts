@@ -1007,6 +1007,7 @@ export class Mix implements Machine {
     // Whoever has the channel next is not to get what was for this one.
     else if (isSpeaker) channel.queue.clear();
     session.attachments[number] = undefined;
+    session.leftAt[number] = now;
     channel.attachments[slot] = undefined;
     channel.emptySince[slot] = now;
   }

@@ -32,6 +32,8 @@ export class Session {
   readonly attachments: (Attachment | undefined)[] = [];
   /** By number; a circuit outlives its attachment. BOUNDED: CIRCUITS_MAX. */
   readonly circuits: (Circuit | undefined)[] = [];
+  /** By number: when the attachment went that is not there. BOUNDED: ATTACHMENTS_MAX. */
+  readonly leftAt: Micros[] = [];
   /** Highest counter of a signal. */
   signalled = -1;
   /**

@@ -1,10 +1,12 @@
 /**
  * Who of a zone's slots may drain. Pure.
  *
- * Property: of each role at most one slot drains at a time, in whatever region it is, and only while all others that
- * are to stay are Active; so there is somebody for its clients and circuits to go to, and the regions never drain the same
- * layer at once. Of a role of which some can't be seen none gets the permission. Of a zone that is deleted all drain
- * together: it has nobody to go to.
+ * Property: one more at a time, in whatever region it is, and only while all others of its role that are to stay are
+ * Active; so there is somebody for its clients and circuits to go to, and the regions never drain the same layer at once.
+ * A call that leaves a mix and a superpeer in the same seconds may find its new ways in the wrong order, so nothing else of
+ * the zone drains until one that does is empty. What nobody waits for, such as another image, also waits until its successor
+ * is up. Of a role of which some can't be seen none gets the permission. Of a zone that is deleted all drain together: it
+ * has nobody to go to.
  */
 import type { DrainReason, NodeSlot, SlotRole } from '../api/slot.ts';
 import type { PlacedSlot } from './members.ts';
@@ -26,33 +28,38 @@ export function planDrains(
   zoneIsLeaving: boolean,
   unseen: ReadonlySet<SlotRole>,
 ): Permission[] {
-  const roles = new Set(slots.map(({ spec }) => spec.role));
-  const wanted = zoneIsLeaving
-    ? slots.map((slot) => ({ slot, drain: true }))
-    : [...roles].flatMap((role) =>
-        ofRole(
-          slots.filter(({ spec }) => spec.role === role),
-          unseen.has(role),
-        ),
-      );
-  return wanted.filter(({ slot, drain }) => slot.spec.drain !== drain);
-}
-
-function ofRole(slots: readonly PlacedSlot[], isUnseen: boolean): Permission[] {
   // Whoever had the permission keeps it until it is what it was before: then its successor is up, or nobody wants it to go.
   const holders = slots.filter((slot) => slot.spec.drain && !isSettled(slot));
-  const next = holders.length === 0 && !isUnseen ? candidate(slots) : undefined;
-  return slots.map((slot) => ({ slot, drain: holders.includes(slot) || slot === next }));
+  const next = candidate(slots, holders, unseen);
+  const may = (slot: PlacedSlot) => zoneIsLeaving || slot === next || holders.includes(slot);
+  return slots.filter((slot) => slot.spec.drain !== may(slot)).map((slot) => ({ slot, drain: may(slot) }));
 }
 
 const reasonOf = ({ status }: NodeSlot) => status?.drainReason;
 const isSettled = (slot: NodeSlot) => reasonOf(slot) === undefined && slot.status?.state === 'Active';
 
-function candidate(slots: readonly NodeSlot[]): NodeSlot | undefined {
-  const ranked = slots
-    .filter((slot) => reasonOf(slot) !== undefined)
-    .sort((a, b) => rank(a) - rank(b) || (a.metadata.name < b.metadata.name ? -1 : 1));
-  return ranked.find((slot) => slots.every((other) => other === slot || mayBeLeftTo(other)));
+function candidate(
+  slots: readonly PlacedSlot[],
+  holders: readonly PlacedSlot[],
+  unseen: ReadonlySet<SlotRole>,
+): PlacedSlot | undefined {
+  return slots
+    .filter((slot) => reasonOf(slot) !== undefined && !unseen.has(slot.spec.role))
+    .sort((a, b) => rank(a) - rank(b) || (a.metadata.name < b.metadata.name ? -1 : 1))
+    .find(
+      (slot) =>
+        !holders.some((holder) => holdsUp(holder, slot)) &&
+        slots.every((other) => other === slot || other.spec.role !== slot.spec.role || mayBeLeftTo(other)),
+    );
+}
+
+function holdsUp(holder: NodeSlot, slot: NodeSlot): boolean {
+  if (holder.spec.role === slot.spec.role) return true;
+  const { drained, state } = holder.status ?? {};
+  // One that somebody has asked to drain stays like this for as long as he likes.
+  if (reasonOf(holder) === 'Requested' && drained) return false;
+  const isEmpty = drained || state === 'Pending' || state === 'Publishing';
+  return !isEmpty || rank(slot) >= urgency.indexOf('Retired');
 }
 
 const rank = (slot: NodeSlot) => urgency.indexOf(reasonOf(slot)!);

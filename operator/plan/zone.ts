@@ -583,7 +583,7 @@ function judgeProgress(view: ZoneView, ready: ZoneFinding): ZoneFinding {
   const draining = slotsOf(view, zone).filter(({ status }) => status?.drainReason !== undefined);
   if (isTrue(ready) && draining.length > 0) {
     const names = draining.map(({ metadata, status }) => `${metadata.name} (${status!.drainReason})`).join(', ');
-    return { type, status: 'True', reason: 'Draining', message: `to be drained, one of a role at a time: ${names}` };
+    return { type, status: 'True', reason: 'Draining', message: `to be drained, one at a time: ${names}` };
   }
   if (isTrue(ready)) return no(type, 'Settled', 'nothing is left to do');
   return { type, status: 'True', reason: ready.reason, message: ready.message };

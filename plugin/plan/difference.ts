@@ -21,7 +21,7 @@ export interface Difference {
   readonly added: readonly Child[];
   readonly changed: readonly (Child & { readonly changes: readonly string[] })[];
   readonly removed: readonly Child[];
-  /** In the order of their names; the operator lets one of a role go at a time. */
+  /** In the order of their names; the operator lets one go at a time. */
   readonly drains: readonly Drain[];
   /** Directories whose pod is made anew. Clients and nodes have what it said last. */
   readonly restarts: readonly string[];

@@ -204,7 +204,7 @@ export function drawPlan(plan: NamespacePlan): string {
     list('REMOVED', removed.map(nameOf)),
     drains.length === 0
       ? ''
-      : `DRAINED, one of a role at a time\n${table(
+      : `DRAINED, one at a time\n${table(
           ['  SLOT', 'REASON', 'BECAUSE'],
           drains.map(({ slot, reason, because }) => [
             `  ${slot}`,

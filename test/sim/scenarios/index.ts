@@ -39,6 +39,7 @@ import { shapes } from './shapes.ts';
 import { superpeerDeath, superpeerDeaths } from './superpeer-death.ts';
 import { tampering, tamperingAll } from './tampering.ts';
 import { unseen } from './unseen.ts';
+import { upgrade } from './upgrade.ts';
 import { equivocation, watermark, watermarkLong } from './watermark.ts';
 
 export const SCENARIOS: readonly Scenario[] = [
@@ -90,6 +91,7 @@ export const SCENARIOS: readonly Scenario[] = [
   drain,
   drainRendezvous,
   dealing,
+  upgrade,
   receipts,
   ...unseen,
   directoryDown,

@@ -134,7 +134,7 @@ REMOVED
   NodeSlot eu-eu-mix-1
   ConfigMap eu-eu-mix-1
   StatefulSet eu-eu-mix-1
-DRAINED, one of a role at a time
+DRAINED, one at a time
   SLOT         REASON   BECAUSE
   eu-eu-mix-1  Retired  the spec has it no more
 `,
