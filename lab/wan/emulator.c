@@ -220,13 +220,13 @@ static int deliver(int fd, int64_t now)
 	return under_way;
 }
 
-/* Returns when the next tick after `now` has come, or, with nothing under way, when a packet has. */
-static void rest(int fd, int64_t now, int under_way)
+/* Returns at the next tick, and, with nothing under way, at the next one after a packet has come. */
+static void rest(int fd, int under_way)
 {
 	struct pollfd readable = {.fd = fd, .events = POLLIN};
 	if (under_way == 0 && poll(&readable, 1, -1) < 0 && errno != EINTR)
 		fail("poll");
-	int64_t next = now / TICK_NS * TICK_NS + TICK_NS;
+	int64_t next = now_ns() / TICK_NS * TICK_NS + TICK_NS;
 	struct timespec until = {next / NS_PER_S, next % NS_PER_S};
 	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
 }
@@ -247,6 +247,6 @@ int main(int argc, char **argv)
 		int64_t now = now_ns();
 		int taken = receive(fd, now), under_way = deliver(fd, now);
 		if (taken < BURST)
-			rest(fd, now, under_way);
+			rest(fd, under_way);
 	}
 }
