@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { apply, installOperator, list, until } from '../herd/deploy.ts';
 import { namespaceObject } from '../herd/resources.ts';
+import { createCgroup, enterCgroup } from '../host/cgroups.ts';
 import { elapsed, Progress } from '../host/progress.ts';
 import { openRun, type Run } from '../host/run.ts';
 import type { Cluster } from '../kubernetes/cluster.ts';
@@ -133,6 +134,9 @@ async function startCallers(run: Run, cluster: Cluster, kubectl: Chaos['kubectl'
   // The run ends what bears its name.
   const env = { ...process.env, HERD_RUN: run.name };
   const child = spawn('ip', args, { stdio: ['ignore', 'pipe', 'inherit'], env });
+  const cgroup = `${run.name}-callers`;
+  await createCgroup(cgroup);
+  await enterCgroup(cgroup, child.pid!);
   const seen = { up: 0, attached: 0, gaps: [] as number[], dropped: 0 };
   createInterface(child.stdout).on('line', (text) => {
     const news = JSON.parse(text) as CallNews;

@@ -153,11 +153,12 @@ export async function settled(chaos: Chaos, progress: Progress, also = async () 
     progress,
     async () => {
       const there = await also();
-      const [zones, superpeers] = await Promise.all([list(chaos.kubectl, 'zones'), list(chaos.kubectl, 'superpeers')]);
-      const waiting = [
-        ...[...zones, ...superpeers].filter((item) => !isSeen(item) || condition(item, 'Ready')?.status !== 'True'),
-        ...zones.filter((item) => condition(item, 'Progressing')?.status !== 'False'),
-      ];
+      const waiting = (await list(chaos.kubectl, 'zones,superpeers')).filter(
+        (item) =>
+          !isSeen(item) ||
+          condition(item, 'Ready')?.status !== 'True' ||
+          (item.kind === 'Zone' && condition(item, 'Progressing')?.status !== 'False'),
+      );
       const [first] = waiting;
       const why = first && (condition(first, 'Progressing') ?? condition(first, 'Ready'))?.message;
       progress.detail(

@@ -34,6 +34,7 @@ interface Condition {
   readonly message?: string;
 }
 export interface Item {
+  readonly kind: string;
   readonly metadata: { readonly name: string; readonly generation?: number };
   readonly status?: {
     readonly observedGeneration?: number;
@@ -63,7 +64,7 @@ export async function deploy(deployment: Deployment & { readonly regions: Region
   });
   await progress.step('Zones, superpeers and clients become Ready', (step) =>
     until(deployment, step, async () => {
-      const items = (await Promise.all(['zones', 'superpeers', 'pods'].map((kind) => list(kubectl, kind)))).flat();
+      const items = await list(kubectl, 'zones,superpeers,pods');
       const waiting = items.filter((item) => condition(item, 'Ready')?.status !== 'True');
       const first = waiting[0];
       const why = first ? `: ${first.metadata.name} ${condition(first, 'Ready')?.message ?? ''}` : '';
@@ -95,8 +96,9 @@ export async function apply(kubectl: Kubectl, items: readonly object[]): Promise
   await run(kubectl, ['apply', '--server-side', '-f', '-'], text);
 }
 
-export async function list(kubectl: Kubectl, kind: string): Promise<Item[]> {
-  const text = await run(kubectl, ['get', kind, '--namespace', NAMESPACE, '-o', 'json']);
+/** @param kinds separated by commas; to start kubectl costs more than any answer, so ask for all at once. */
+export async function list(kubectl: Kubectl, kinds: string): Promise<Item[]> {
+  const text = await run(kubectl, ['get', kinds, '--namespace', NAMESPACE, '-o', 'json']);
   return (JSON.parse(text) as { items: Item[] }).items;
 }
 

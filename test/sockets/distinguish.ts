@@ -117,6 +117,8 @@ async function record(deployment: Deployment, seconds: number, loaded: boolean):
   await deployment.start(PLANS, new AbortController().signal);
   const capture = path.join(deployment.folder, 'lo.pcap');
   const { namespace } = deployment;
+  // What goes down the kernel's layers as one is cut apart before it is looked at, as before a wire.
+  deployment.output('ip', ['link', 'set', 'lo', 'gso_max_segs', '1']);
   const dump = ['tcpdump', '-i', 'lo', '-n', '-Z', 'root', '-s', String(SNAP_BYTES), '-B', '65536'];
   const nanoseconds = ['--time-stamp-precision=nano', '-w', capture, 'udp'];
   const tcpdump = spawn('ip', ['netns', 'exec', namespace, ...dump, ...nanoseconds], {

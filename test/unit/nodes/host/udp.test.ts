@@ -153,9 +153,40 @@ for (const [name, open] of Object.entries(OPENERS)) {
       assert.deepEqual(from, new Set([port]));
     }));
 
+  test(`${name}: rows of one length to one endpoint arrive one by one, in their order, whatever is among them`, () =>
+    withEnds(open, async ({ io, peerEndpoint, toPeer }) => {
+      await withEnds(open, async ({ peerEndpoint: otherEndpoint, toPeer: toOther }) => {
+        const outbox = new PacketRing(256, SLOT_BYTES);
+        const lengths = [
+          ...Array<number>(70).fill(300),
+          0,
+          0,
+          ...Array<number>(3).fill(SLOT_BYTES),
+          299,
+          300,
+          300,
+          301,
+        ];
+        const expected = new Map<Buffer[], Buffer[]>([
+          [toPeer, []],
+          [toOther, []],
+        ]);
+        for (const [index, length] of [...lengths, ...lengths].entries()) {
+          const bytes = Buffer.alloc(length, index);
+          const ours = index < 73 || index % 3 > 0;
+          put(outbox, ours ? peerEndpoint : otherEndpoint, bytes);
+          expected.get(ours ? toPeer : toOther)!.push(bytes);
+        }
+        await io.flush(outbox);
+        await until(() => toPeer.length + toOther.length === outbox.count);
+        for (const [got, sent] of expected) assert.deepEqual(got, sent);
+      });
+    }));
+
   test(`${name}: what cannot be sent is a lost datagram and harms no other`, () =>
     withEnds(open, async ({ io, peerEndpoint, toPeer }) => {
       const outbox = new PacketRing(8, SLOT_BYTES);
+      put(outbox, parseEndpoint('255.255.255.255:9')!, Buffer.from('to everybody'));
       put(outbox, parseEndpoint('255.255.255.255:9')!, Buffer.from('to everybody'));
       put(outbox, parseEndpoint('127.0.0.1:9')!, Buffer.from('to nobody'));
       put(outbox, peerEndpoint, Buffer.from('to the peer'));
