@@ -4,18 +4,20 @@
  * chart is installed; pods, directories and what nodes answer are played. `onlyParsed` says what is not run, and why.
  */
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import test, { after, before, suite } from 'node:test';
 import { helm, helmReleases } from '../../lab/kubernetes/helm.ts';
+import type { RelayConfig } from '../../nodes/config/node.ts';
 import * as kube from '../../operator/kube/types.ts';
 import { deployments } from '../../plugin/resources.ts';
 import { runCommand } from '../../plugin/run.ts';
 import { type Block, blocksOf, fileOf, playedPages, readPage, root } from '../docs.ts';
 import { documents } from '../yaml.ts';
-import { type ControlPlane, eventually, skip, startControlPlane } from './support/control-plane.ts';
+import { type ControlPlane, eventually, freePort, skip, startControlPlane } from './support/control-plane.ts';
 import { apply } from './support/install.ts';
 import { type PlayedKubelet, playKubelet } from './support/kubelet.ts';
 import { type Mirror, startMirror } from './support/mirror.ts';
@@ -31,7 +33,6 @@ const filledIn: Readonly<Record<string, string>> = { REGISTRY: 'registry.example
 /** Commands that are not run, by what they begin with; test/unit/docs.test.ts looks at those of npm, node and docker. */
 const onlyParsed: readonly (readonly [start: RegExp, why: string])[] = [
   [/^docker /, 'no images are built here'],
-  [/^HERD_FOLDER=\S+ HERD_PROBES_ADDRESS=\S+ node /, 'test/sockets runs the daemons'],
   [/^chown /, 'it is of the container’s user'],
   [/^helm test /, 'there is nobody to run the self-check’s pod; test/kube/charts.test.ts does'],
   [
@@ -129,6 +130,7 @@ suite('docs', { skip }, () => {
       // Told to help they read their options all the same, and refuse those that they don't know.
       return /^(helm|kubectl) /.test(step) ? sh(`${step} --help`) : '';
     }
+    if (step.startsWith('HERD_FOLDER=')) return startsNode(step);
     if (step.startsWith('kubectl herd ')) return herd(step.slice('kubectl herd '.length));
     const said = await sh(step);
     if (isOfOperator(step)) await playDeployment();
@@ -145,11 +147,38 @@ suite('docs', { skip }, () => {
     ];
     const env = { ...tools.env, PATH: path.join(delimiter) };
     return new Promise((resolve, reject) => {
-      execFile('bash', ['-eo', 'pipefail', '-c', script], { cwd: folder, env, timeout: 120_000 }, (error, out, err) => {
+      execFile('bash', ['-eo', 'pipefail', '-c', script], { cwd: folder, env, timeout: 310_000 }, (error, out, err) => {
         if (error) reject(new Error(`${script}\n${out}${err}`));
         else resolve(out);
       });
     });
+  }
+
+  /** A node that has read all its files, and would register; its directory is nowhere. */
+  async function startsNode(command: string): Promise<string> {
+    const child = spawn('bash', ['-c', `exec env ${command}`], { cwd: folder, stdio: ['ignore', 'pipe', 'inherit'] });
+    const exited = once(child, 'exit');
+    let log = '';
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      log += text;
+    });
+    try {
+      await eventually(() => {
+        if (log.includes('did not start')) throw new Error(log);
+        return log.includes('not registered with the directory');
+      }, 'a node that asks its directory');
+    } finally {
+      child.kill('SIGKILL');
+      await exited;
+    }
+    return log;
+  }
+
+  /** With ports that are free here. */
+  async function nodeJson({ text }: Block): Promise<void> {
+    const config = JSON.parse(text) as RelayConfig;
+    const [listen, metrics] = [{ port: await freePort() }, { port: await freePort() }];
+    await writeFile(join(folder, 'herd/config/node.json'), JSON.stringify({ ...config, listen, metrics }));
   }
 
   async function herd(command: string): Promise<string> {
@@ -204,6 +233,7 @@ suite('docs', { skip }, () => {
     for (const block of blocksOf(readPage(page))) {
       const at = `${page}:${block.line}`;
       if (block.language === 'yaml') test(`${at} is taken by the API server`, () => manifest(block));
+      if (block.language === 'json') test(`${at} is written`, () => nodeJson(block));
       if (block.language !== 'sh') continue;
       for (const step of steps(block))
         test(`${at} ${step}`, async () => {
