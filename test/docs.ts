@@ -19,6 +19,8 @@ export const pages = globSync('docs/*.md', { cwd: root })
 /** Those that test/kube/docs.test.ts plays, in that order: what one makes the next has. */
 export const playedPages = ['docs/quickstart.md', 'docs/superpeer-host.md', 'docs/operations.md'];
 
+export const runbooks = globSync('docs/runbooks/Herd*.md', { cwd: root }).sort();
+
 export const readPage = (page: string) => readFileSync(path.join(root, page), 'utf8');
 
 export function blocksOf(text: string): Block[] {

@@ -1,5 +1,5 @@
 /**
- * The pages of docs/ as a reader follows them: page after page in one cluster, manifests are saved under the names that they
+ * The pages of docs/ as a reader follows them, and what the runbooks look at: page after page in one cluster, manifests are saved under the names that they
  * bear, and commands are run one after the other, by kubectl, Helm and sh themselves. The operator is at work from when the
  * chart is installed; pods, directories and what nodes answer are played. `onlyParsed` says what is not run, and why.
  */
@@ -15,7 +15,7 @@ import type { RelayConfig } from '../../nodes/config/node.ts';
 import * as kube from '../../operator/kube/types.ts';
 import { deployments } from '../../plugin/resources.ts';
 import { runCommand } from '../../plugin/run.ts';
-import { type Block, blocksOf, fileOf, playedPages, readPage, root } from '../docs.ts';
+import { type Block, blocksOf, fileOf, playedPages, readPage, root, runbooks } from '../docs.ts';
 import { documents } from '../yaml.ts';
 import { type ControlPlane, eventually, freePort, skip, startControlPlane } from './support/control-plane.ts';
 import { apply } from './support/install.ts';
@@ -28,7 +28,10 @@ import { World } from './support/world.ts';
 const namespace = 'herd';
 
 /** What the reader fills in. */
-const filledIn: Readonly<Record<string, string>> = { REGISTRY: 'registry.example', NODE: 'machine' };
+const filledIn: Readonly<Record<string, string>> = {
+  ...{ REGISTRY: 'registry.example', NODE: 'machine', MACHINE: 'machine', NAMESPACE: namespace, ZONE: 'eu' },
+  ...{ POD: 'eu-eu-mix-0-0', SECRET: 'eu-root', SUPERPEER: 'garage' },
+};
 
 /** Commands that are not run, by what they begin with; test/unit/docs.test.ts looks at those of npm, node and docker. */
 const onlyParsed: readonly (readonly [start: RegExp, why: string])[] = [
@@ -39,6 +42,10 @@ const onlyParsed: readonly (readonly [start: RegExp, why: string])[] = [
     /^kubectl drain /,
     'of the one machine that is played there is nowhere to go; test/kube/operator.test.ts cordons one',
   ],
+  [/^kubectl (logs|top) /, 'no kubelet is there'],
+  [/^kubectl get podmonitor /, 'its kind is the Prometheus operator’s'],
+  [/^kubectl get pods -A \| grep probe$/, 'no probe runs'],
+  [/^sysctl /, 'it is of the node’s machine'],
 ];
 
 suite('docs', { skip }, () => {
@@ -104,12 +111,16 @@ suite('docs', { skip }, () => {
     );
   }
 
-  /** A block as commands in the order in which they come: of kubectl herd one by one, of the rest what belongs together. */
-  function steps({ text }: Block): string[] {
-    const lines = Object.entries(filledIn)
+  const inSh = ({ language }: Block) => language === 'sh';
+  const linesOf = ({ text }: Block) =>
+    Object.entries(filledIn)
       .reduce((filled, [name, value]) => filled.replaceAll(new RegExp(`\\b${name}\\b`, 'g'), value), text)
       .trimEnd()
       .split('\n');
+
+  /** A block as commands in the order in which they come: of kubectl herd one by one, of the rest what belongs together. */
+  function steps(block: Block): string[] {
+    const lines = linesOf(block);
     const found: string[][] = [];
     const isAlone = (line: string) =>
       line.startsWith('kubectl herd ') || isOfOperator(line) || onlyParsed.some(([start]) => start.test(line));
@@ -128,7 +139,7 @@ suite('docs', { skip }, () => {
     if (onlyParsed.some(([start]) => start.test(step))) {
       if (step.startsWith('docker run ')) await playHost();
       // Told to help they read their options all the same, and refuse those that they don't know.
-      return /^(helm|kubectl) /.test(step) ? sh(`${step} --help`) : '';
+      return /^(helm|kubectl) /.test(step) ? sh(`${step.split(' | ')[0]} --help`) : '';
     }
     if (step.startsWith('HERD_FOLDER=')) return startsNode(step);
     if (step.startsWith('kubectl herd ')) return herd(step.slice('kubectl herd '.length));
@@ -228,13 +239,13 @@ suite('docs', { skip }, () => {
 
   /** What commands said, by command. BOUNDED: by the pages. */
   const said = new Map<string, string[]>();
-  const [first, ...others] = playedPages;
+  const [quickstart, host, operations] = playedPages as [string, string, string];
   const play = (page: string) => {
     for (const block of blocksOf(readPage(page))) {
       const at = `${page}:${block.line}`;
       if (block.language === 'yaml') test(`${at} is taken by the API server`, () => manifest(block));
       if (block.language === 'json') test(`${at} is written`, () => nodeJson(block));
-      if (block.language !== 'sh') continue;
+      if (!inSh(block)) continue;
       for (const step of steps(block))
         test(`${at} ${step}`, async () => {
           said.set(step, [...(said.get(step) ?? []), await run(step)]);
@@ -242,10 +253,10 @@ suite('docs', { skip }, () => {
     }
   };
 
-  play(first!);
+  play(quickstart);
 
   test('what is wrong is found', async () => {
-    const block = blocksOf(readPage(first!)).find((each) => fileOf(each) === 'trial.yaml')!;
+    const block = blocksOf(readPage(quickstart)).find((each) => fileOf(each) === 'trial.yaml')!;
     await manifest(block);
     for (const [right, wrong] of [
       ['layers: Together', 'layer: Together'],
@@ -271,7 +282,18 @@ suite('docs', { skip }, () => {
       await assert.rejects(run(wrong), wrong);
   });
 
-  for (const page of others) play(page);
+  play(host);
+
+  /** Most look at the same things. */
+  const commands = new Set(runbooks.flatMap((page) => blocksOf(readPage(page)).filter(inSh).flatMap(linesOf)));
+  for (const command of commands)
+    test(`docs/runbooks: ${command}`, async () => {
+      const answer = await run(command);
+      // To labels that nothing has kubectl answers nothing, and that all is well.
+      assert.ok(answer !== '' || !/^kubectl get .* -l /.test(command), 'nothing has such labels');
+    });
+
+  play(operations);
 
   test('a zone that was restored has the root key that it had', () => {
     const asked = [...said].filter(([step]) => step.includes("jsonpath='{.status.rootKey}{"));
