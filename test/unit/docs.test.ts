@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import test from 'node:test';
 import { parseOptions } from '../../lab/options.ts';
+import { version } from '../../manifests/release.ts';
 import { parseConfig, relayConfig } from '../../nodes/config/node.ts';
 import { Identity } from '../../nodes/crypto/keys.ts';
 import { GEOMETRY, LINK_OVERHEAD_BYTES, roundBytes, TICKS_PER_SECOND } from '../../nodes/wire/constants.ts';
@@ -170,6 +171,13 @@ test('operations.md has every annotation that people set, and no other', () => {
   const told = [...section.matchAll(/^\| `([^`]+)`/gm)].map((match) => match[1]!);
   const set = [labels.drainAnnotation, labels.forceAnnotation, labels.publicAddressAnnotation];
   assert.deepEqual(told, [...set, labels.readmitAnnotation, labels.rotateAnnotation].sort());
+});
+
+test('images are of this version where they are first built and run', () => {
+  for (const page of ['docs/quickstart.md', 'docs/superpeer-host.md']) {
+    const versions = [...readPage(page).matchAll(/\/herd-(?:node|operator):([\d.]+\d)/g)].map((match) => match[1]!);
+    assert.deepEqual([...new Set(versions)], [version], page);
+  }
 });
 
 test('the traffic in capacity.md is what the lengths of packets make', () => {
