@@ -1,6 +1,6 @@
 /**
- * Everything that is written from the objects of operator/install.ts, as texts by path: manifests/dist for kubectl, and
- * what the charts have of them. The charts' own templates only place these objects and change what the values say.
+ * Everything that is written from the objects of operator/install.ts, as texts by path: manifests/dist for kubectl,
+ * docs/reference for people, and what the charts have of them. The charts' own templates only place these objects and change what the values say.
  */
 import { ApiObject, type ApiObjectProps, App, Chart, Yaml } from 'cdk8s';
 import { z } from 'zod';
@@ -8,12 +8,13 @@ import { customResourceDefinitions } from '../operator/api/schema.ts';
 import { installObjects, selfcheckObjects, watchedRoles } from '../operator/install.ts';
 import type { Manifest } from '../operator/kube/types.ts';
 import { monitoring } from './monitoring.ts';
-import { defaultImages, kubernetes, version } from './release.ts';
+import { referencePages } from './reference.ts';
+import { crdDescriptions, defaultImages, kubernetes, version } from './release.ts';
 import { sampleObjects } from './samples.ts';
 import { Values } from './values.ts';
 
 /** Where everything in a folder is ours: a file there that is not written any more is old. */
-export const wholeFolders = ['manifests/dist', 'charts/herd/objects'];
+export const wholeFolders = ['manifests/dist', 'charts/herd/objects', 'docs/reference'];
 
 const header = '# Written by `npm run manifests`; edit what it is written from.\n';
 const yaml = (content: object) => header + Yaml.stringify(plain(content));
@@ -45,6 +46,7 @@ export function generatedFiles(): ReadonlyMap<string, string> {
     ['charts/herd/objects/watched.yaml', yaml({ everywhere: watchedRoles([]), namespace: watchedRoles(['']) })],
     ['charts/herd/objects/monitoring.yaml', yaml(monitoring)],
     ['charts/herd/objects/selfcheck.yaml', yaml({ items: selfcheckObjects(defaultImages.image) })],
+    ...referencePages(),
   ]);
 }
 
@@ -116,12 +118,6 @@ function crdsChart(): object {
     annotations,
   };
 }
-
-const crdDescriptions: Record<string, string> = {
-  NodeSlot: 'One node of a zone, made by the operator',
-  Superpeer: 'An untrusted relay that a zone admits',
-  Zone: 'One provider’s mixes, rendezvous and directory',
-};
 
 interface Described {
   readonly description?: string;

@@ -10,3 +10,10 @@ export const kubernetes = { oldest: '1.37', newest: '1.37' } as const;
 
 /** As nodes/Dockerfile and operator/Dockerfile build them. */
 export const defaultImages = { image: `herd-operator:${version}`, nodeImage: `herd-node:${version}` };
+
+/** What a kind is, in a few words. */
+export const crdDescriptions: Record<string, string> = {
+  NodeSlot: 'One node of a zone, made by the operator',
+  Superpeer: 'An untrusted relay that a zone admits',
+  Zone: 'One provider’s mixes, rendezvous and directory',
+};

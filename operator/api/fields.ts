@@ -142,8 +142,13 @@ export const network = () =>
       }),
       ports: z
         .object({
-          first: z.int().min(1024).max(29998).default(21000),
-          count: z.int().min(1).max(4096).default(500),
+          first: z.int().min(1024).max(29998).default(21000).meta({ description: 'The first port.' }),
+          count: z
+            .int()
+            .min(1)
+            .max(4096)
+            .default(500)
+            .meta({ description: 'How many for cells, and as many for metrics.' }),
         })
         .prefault({ first: 21000, count: 500 })
         .meta({
@@ -212,8 +217,8 @@ export const keyStates = () =>
   z
     .array(
       z.object({
-        name: z.string().max(32),
-        made: dateTime(),
+        name: z.string().max(32).meta({ description: 'What it is for, and its number.' }),
+        made: dateTime().meta({ description: 'When it was made.' }),
         expires: dateTime().meta({ description: 'When its successor is made.' }),
       }),
     )
@@ -222,6 +227,8 @@ export const keyStates = () =>
 export type KeyState = z.infer<ReturnType<typeof keyStates>>[number];
 
 export const generation = () => z.int().min(0).max(Number.MAX_SAFE_INTEGER);
+export const observedGeneration = () =>
+  generation().meta({ description: 'The metadata.generation that this was said of.' });
 
 export interface ObjectMeta {
   readonly name: string;

@@ -10,7 +10,6 @@ import {
   dateTime,
   drainDeadlineSeconds,
   epochSeconds,
-  generation,
   immutable,
   keyStates,
   network,
@@ -18,6 +17,7 @@ import {
   nodeResources,
   nodeSelector,
   type ObjectMeta,
+  observedGeneration,
   type Parsed,
   parseResource,
   placement,
@@ -43,12 +43,15 @@ export const NodeSlotSpec = z.object({
       'Where the node takes cells in mode Host; its metrics are network.ports.count higher. The slot’s controller chooses it.',
   }),
   directory: z
-    .object({ url: url(), rootKey: publicKey() })
+    .object({
+      url: url().meta({ description: 'Its address.' }),
+      rootKey: publicKey().meta({ description: 'The key by which what it says is verified.' }),
+    })
     .optional()
     .meta({ description: 'Where the node registers. Until it is known there is no pod.' }),
   keys: z
     .object({
-      epochSeconds: epochSeconds(),
+      epochSeconds: epochSeconds().meta({ description: 'How long a consensus of the directory lasts.' }),
       ...nodeKeyLifetimes,
       notBefore: dateTime().optional().meta({ description: 'Keys that were made before this time get successors.' }),
     })
@@ -74,15 +77,15 @@ export const drainReason = () => z.enum(['Retired', 'Cordoned', 'Outdated', 'Req
 export type DrainReason = z.infer<ReturnType<typeof drainReason>>;
 
 export const NodeSlotStatus = z.object({
-  observedGeneration: generation(),
+  observedGeneration: observedGeneration(),
   conditions: conditionList(),
-  state: slotState(),
+  state: slotState().meta({ description: 'How far it is: operator/README.md tells of each.' }),
   identityKey: publicKey().optional().meta({ description: 'The key under which the directory knows the node.' }),
   address: z.string().max(21).optional().meta({ description: 'Where others reach the node, with its port.' }),
   machine: z.string().max(253).optional().meta({ description: 'The Kubernetes node that the pod is on.' }),
   registered: z.boolean().meta({ description: 'The directory lists the node.' }),
-  drainReason: drainReason().optional(),
-  drainingSince: dateTime().optional(),
+  drainReason: drainReason().optional().meta({ description: 'Why it should drain: operator/README.md tells of each.' }),
+  drainingSince: dateTime().optional().meta({ description: 'Since when it has permission to.' }),
   keys: keyStates().optional().meta({ description: 'The keys of the node that change.' }),
   drained: z.boolean().meta({ description: 'Nothing rides on the node any more, or its time to drain is over.' }),
 });

@@ -3,9 +3,9 @@ import { z } from 'zod';
 import { conditionList } from './conditions.ts';
 import {
   dateTime,
-  generation,
   immutable,
   type ObjectMeta,
+  observedGeneration,
   type Parsed,
   parseResource,
   payment,
@@ -54,12 +54,12 @@ const receipts = () =>
   z
     .array(
       z.object({
-        from: dateTime(),
-        until: dateTime(),
-        channels: z.int().min(1).max(64),
-        roundsExpected: rounds(),
-        roundsValid: rounds(),
-        roundsBad: rounds(),
+        from: dateTime().meta({ description: 'Start of the period.' }),
+        until: dateTime().meta({ description: 'Start of the next.' }),
+        channels: z.int().min(1).max(64).meta({ description: 'How many channels it had at the end.' }),
+        roundsExpected: rounds().meta({ description: 'Rounds that the mixes waited for.' }),
+        roundsValid: rounds().meta({ description: 'Rounds that came as they should.' }),
+        roundsBad: rounds().meta({ description: 'Rounds that came and could not be used.' }),
         expelled: z
           .literal(true)
           .optional()
@@ -76,14 +76,14 @@ const receipts = () =>
 export type ReceiptState = z.infer<ReturnType<typeof receipts>>[number];
 
 export const SuperpeerStatus = z.object({
-  observedGeneration: generation(),
+  observedGeneration: observedGeneration(),
   conditions: conditionList(),
   identityKey: publicKey()
     .optional()
     .meta({ description: 'The key under which the zone’s directory knows the superpeer.' }),
   receipts: receipts().optional(),
   lastValid: z.string().max(8).optional().meta({ description: 'Share of the expected rounds in the last receipt.' }),
-  lastPayout: z.string().max(64).optional(),
+  lastPayout: z.string().max(64).optional().meta({ description: 'What the last receipt is worth.' }),
 });
 export type SuperpeerStatus = z.infer<typeof SuperpeerStatus>;
 

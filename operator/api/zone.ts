@@ -15,6 +15,7 @@ import {
   nodeKeyLifetimes,
   nodeResources,
   type ObjectMeta,
+  observedGeneration,
   type Parsed,
   parseResource,
   payment,
@@ -37,13 +38,13 @@ const replicas = () =>
 
 const OtherCluster = z.object({
   kubeconfigSecretRef: z
-    .object({ name: secretName() })
+    .object({ name: secretName().meta({ description: 'Its name.' }) })
     .meta({ description: 'The Secret of this namespace whose key kubeconfig says where the cluster is.' }),
   namespace: dnsLabel().optional().meta({ description: 'Where in that cluster. Default: as that of the Zone.' }),
 });
 
 const Region = z.object({
-  name: regionName(),
+  name: regionName().meta({ description: 'A part of the names of its nodes.' }),
   cluster: OtherCluster.optional().meta({
     description: 'The other cluster that the region’s nodes are in, run by the operator there.',
   }),
@@ -191,37 +192,42 @@ export const ZoneSpec = z.object({
 export type ZoneSpec = z.infer<typeof ZoneSpec>;
 export type Region = z.infer<typeof Region>;
 
-const count = () =>
+const count = (nodes: string) =>
   z
     .string()
     .max(16)
-    .regex(/^[0-9]+\/[0-9]+$/);
+    .regex(/^[0-9]+\/[0-9]+$/)
+    .meta({ description: `How many ${nodes} are ready, of how many.` });
 
 const ClusterStatus = z.object({
-  secret: z.string().max(253),
-  namespace: z.string().max(63),
-  reachable: z.boolean(),
-  reason: z.string().max(64),
+  secret: z.string().max(253).meta({ description: 'The Secret with its kubeconfig.' }),
+  namespace: z.string().max(63).meta({ description: 'Where in that cluster.' }),
+  reachable: z.boolean().meta({ description: 'Whether it answers.' }),
+  reason: z.string().max(64).meta({ description: 'As a reason of the condition ClustersReachable.' }),
   regions: z
-    .array(regionName())
+    .array(regionName().meta({ description: 'The region’s name.' }))
     .max(64)
     .meta({ description: 'Those of which it may have slots: a cluster is listed until it has none.' }),
 });
 export type ClusterStatus = z.infer<typeof ClusterStatus>;
 
 export const ZoneStatus = z.object({
-  observedGeneration: generation(),
+  observedGeneration: observedGeneration(),
   conditions: conditionList(),
   rootKey: publicKey()
     .optional()
     .meta({ description: 'The key by which what this zone’s directory says is verified.' }),
-  directoryURL: z.string().max(256).optional(),
+  directoryURL: z
+    .string()
+    .max(256)
+    .optional()
+    .meta({ description: 'Where what the zone consists of can be asked for.' }),
   epoch: generation().optional().meta({ description: 'Epoch of the consensus that the operator last verified.' }),
   meshRates: z
     .array(
       z.object({
-        zone: zoneName(),
-        cellsPerTick: z.int().min(1).max(64),
+        zone: zoneName().meta({ description: 'The zone that the links lead to.' }),
+        cellsPerTick: z.int().min(1).max(64).meta({ description: 'Cells in each tick, each way.' }),
         since: dateTime().meta({ description: 'Start of the epoch from which on it is in force.' }),
       }),
     )
@@ -232,9 +238,9 @@ export const ZoneStatus = z.object({
         'What each link to a zone carries, its own among them, as the consensus says; else chaff.cellsPerTick.',
       ...listMap('zone'),
     }),
-  mixesReady: count(),
-  rendezvousReady: count(),
-  superpeersReady: count(),
+  mixesReady: count('mixes'),
+  rendezvousReady: count('rendezvous'),
+  superpeersReady: count('superpeers'),
   keys: keyStates().optional().meta({ description: 'The keys that sign what the directory says of this zone.' }),
   clusters: z
     .array(ClusterStatus)

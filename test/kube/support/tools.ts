@@ -11,6 +11,8 @@ export const root = join(import.meta.dirname, '../../..');
 
 export interface Tools {
   readonly folder: string;
+  /** What makes kubectl and Helm the admin. */
+  readonly env: { readonly HOME: string; readonly KUBECONFIG: string };
   /** As the admin. @throws with what kubectl said */
   kubectl(args: readonly string[], input?: string): Promise<string>;
   /** As the admin. @throws with what Helm said */
@@ -50,6 +52,7 @@ export async function toolsOf(plane: ControlPlane): Promise<Tools> {
   const env = { HOME: folder, KUBECONFIG: await kubeconfig('admin', authorization!.replace('Bearer ', '')) };
   return {
     folder,
+    env,
     kubectl: (args, input) =>
       exec('kubectl', args, {
         env: { ...env, PATH: process.env.HERD_KUBERNETES_BIN },
