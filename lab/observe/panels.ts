@@ -1,0 +1,103 @@
+/** What every panel of every dashboard shows of a run: the dashboards as Grafana imports them, each query with its answer. */
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { dashboards } from '../../monitoring/dashboards/index.ts';
+import type { Prometheus, Series, Span } from './prometheus.ts';
+
+const folder = path.join(import.meta.dirname, '../../monitoring/dist/dashboards');
+
+/** Of what Grafana imports, what is drawn. */
+export interface Drawing {
+  readonly uid: string;
+  readonly title: string;
+  readonly description: string;
+  readonly panels: readonly Panel[];
+}
+
+export interface Panel {
+  readonly type: 'row' | 'stat' | 'timeseries';
+  readonly title: string;
+  readonly description?: string;
+  readonly gridPos: { readonly x: number; readonly y: number; readonly w: number; readonly h: number };
+  readonly fieldConfig?: {
+    readonly defaults: {
+      readonly unit: string;
+      readonly thresholds: { readonly steps: readonly { readonly value: number | null; readonly color: string }[] };
+      readonly custom?: { readonly stacking?: object; readonly thresholdsStyle?: object };
+    };
+  };
+  readonly options?: { readonly colorMode?: string };
+  readonly targets?: readonly Target[];
+}
+
+export interface Target {
+  readonly expr: string;
+  readonly legendFormat: string;
+  /** Of the run; undefined until it was asked. */
+  readonly series?: readonly Series[];
+}
+
+interface Json extends Drawing {
+  readonly templating: {
+    readonly list: readonly {
+      readonly name: string;
+      readonly type: string;
+      readonly allValue?: string;
+      readonly query?: string;
+    }[];
+  };
+}
+
+/** Queries that no run in one cluster answers, by dashboard and panel. */
+export const unanswerable: ReadonlyMap<string, string> = new Map([
+  ['herd-operator: Reached', 'all Zones are in one cluster'],
+]);
+
+/** As Grafana sends it when everything is chosen, from a Prometheus that reads every so many seconds. */
+function asSent(expr: string, { templating }: Json, scrapeSeconds: number): string {
+  let sent = expr.replaceAll('$__rate_interval', `${4 * scrapeSeconds}s`);
+  for (const { name, type, allValue, query } of templating.list) {
+    const value = type === 'query' ? allValue : type === 'textbox' ? query : undefined;
+    if (value !== undefined) sent = sent.replaceAll(`$${name}`, value);
+  }
+  return sent;
+}
+
+/** Asks everything that the dashboards ask. */
+export async function answered(prometheus: Prometheus, span: Span, scrapeSeconds: number): Promise<Drawing[]> {
+  const drawings: Drawing[] = [];
+  for (const { uid } of dashboards) {
+    const json = JSON.parse(await readFile(path.join(folder, `${uid}.json`), 'utf8')) as Json;
+    const panels: Panel[] = [];
+    for (const panel of json.panels) {
+      const targets: Target[] = [];
+      for (const target of panel.targets ?? [])
+        targets.push({ ...target, series: await prometheus.range(asSent(target.expr, json, scrapeSeconds), span) });
+      panels.push({ ...panel, targets });
+    }
+    drawings.push({ uid, title: json.title, description: json.description, panels });
+  }
+  return drawings;
+}
+
+export interface Answer {
+  /** Dashboard and panel. */
+  readonly panel: string;
+  readonly expr: string;
+  readonly series: number;
+  /** Why no data had to be expected. */
+  readonly because?: string;
+}
+
+/** Every query, and how many series it gave that have a number. */
+export const answers = (drawings: readonly Drawing[]): Answer[] =>
+  drawings.flatMap(({ uid, panels }) =>
+    panels.flatMap(({ title, targets = [] }) =>
+      targets.map(({ expr, series = [] }) => {
+        const panel = `${uid}: ${title}`;
+        const because = unanswerable.get(panel);
+        const told = series.filter(({ values }) => values.some(([, value]) => Number.isFinite(Number(value)))).length;
+        return { panel, expr, series: told, ...(because === undefined ? {} : { because }) };
+      }),
+    ),
+  );
