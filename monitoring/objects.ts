@@ -31,20 +31,25 @@ export interface Monitor extends Manifest {
 }
 export type Endpoint = typeof endpoint & { readonly honorLabels?: true };
 
-const podMonitor = (name: string, matchLabels: Readonly<Record<string, string>>): Monitor => ({
+/** All nodes' pods; their metrics bear zone and role. */
+export const nodeMonitor: Monitor = {
   apiVersion,
   kind: 'PodMonitor',
-  metadata: metadata(name),
-  spec: { namespaceSelector: { any: true }, selector: { matchLabels }, podMetricsEndpoints: [endpoint] },
-});
+  metadata: metadata('herd-nodes'),
+  spec: {
+    namespaceSelector: { any: true },
+    selector: { matchLabels: { 'app.kubernetes.io/name': 'herd', 'app.kubernetes.io/managed-by': managedBy } },
+    podMetricsEndpoints: [endpoint],
+  },
+};
 
-/** All nodes' pods; their metrics bear zone and role. */
-export const nodeMonitor = podMonitor('herd-nodes', {
-  'app.kubernetes.io/name': 'herd',
-  'app.kubernetes.io/managed-by': managedBy,
-});
-
-export const probeMonitor: Monitor = podMonitor('herd-probes', probeLabels);
+/** Those of its own namespace, where the chart puts them. */
+export const probeMonitor: Monitor = {
+  apiVersion,
+  kind: 'PodMonitor',
+  metadata: metadata('herd-probes'),
+  spec: { selector: { matchLabels: probeLabels }, podMetricsEndpoints: [endpoint] },
+};
 
 /** The label `namespace` of its metrics is that of which something is said. */
 export const operatorMonitor: Monitor = {

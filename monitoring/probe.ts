@@ -4,9 +4,11 @@
  *
  * Its identity is its own, in a Secret that only whoever runs it makes: a contact follows from it, by which others call.
  */
+import { createHash } from 'node:crypto';
 import type { V1Container, V1PodSpec, V1PodTemplateSpec } from '@kubernetes/client-node';
 import type { ClientConfig } from '../nodes/config/node.ts';
 import type { Manifest } from '../operator/kube/types.ts';
+import { configHashAnnotation } from '../operator/objects/labels.ts';
 
 export interface Probe {
   /** DNS label, of at most 50 letters. */
@@ -102,17 +104,15 @@ export function probeObjects(probe: Probe): [Manifest & { data: object }, Manife
   const labels = { ...probeLabels, [probeLabel]: probe.name };
   const metadata = { name, namespace: probe.namespace, labels };
   const { zone, directory, calls } = probe;
+  const data = clientFile({ id: name, zone, directory, ...(calls ? { probe: calls } : {}) });
+  // The daemon reads its file once.
+  const hash = createHash('sha256').update(data['node.json']).digest('hex');
   const template: V1PodTemplateSpec = {
-    metadata: { labels },
+    metadata: { labels, annotations: { [configHashAnnotation]: hash } },
     spec: { ...clientPod(probe.image, name, probe.identitySecret), nodeSelector: { ...probe.nodeSelector } },
   };
   return [
-    {
-      apiVersion: 'v1',
-      kind: 'ConfigMap',
-      metadata,
-      data: clientFile({ id: name, zone, directory, ...(calls ? { probe: calls } : {}) }),
-    },
+    { apiVersion: 'v1', kind: 'ConfigMap', metadata, data },
     {
       apiVersion: 'apps/v1',
       kind: 'Deployment',

@@ -3,11 +3,11 @@ import { randomBytes } from 'node:crypto';
 import { type Probe, probeObjects } from '../../monitoring/probe.ts';
 import { printContact } from '../../nodes/config/contact.ts';
 import { Identity } from '../../nodes/crypto/keys.ts';
+import { operatorNamespace } from '../../operator/install.ts';
 import { regionSelector } from '../../operator/objects/labels.ts';
 import { CHAOS_ZONES } from '../chaos/resources.ts';
 import type { Chaos } from '../chaos/steps.ts';
 import { apply, list } from '../herd/deploy.ts';
-import { NAMESPACE } from '../herd/resources.ts';
 import { run as runKubectl } from '../kubernetes/kubectl.ts';
 
 /** Calls that the probes hold at once. */
@@ -23,11 +23,11 @@ export async function deployProbes(chaos: Chaos): Promise<void> {
     const { status } = zones.find(({ metadata }) => metadata.name === zone.name)!;
     const seed = randomBytes(32);
     const identitySecret = `probe-${name}`;
-    const metadata = { name: identitySecret, namespace: NAMESPACE };
+    const metadata = { name: identitySecret, namespace: operatorNamespace };
     identities.push({ apiVersion: 'v1', kind: 'Secret', metadata, stringData: { identity: seed.toString('base64') } });
     probes.push({
       name,
-      namespace: NAMESPACE,
+      namespace: operatorNamespace,
       image: chaos.nodeImage,
       zone: zone.name,
       directory: { url: status!.directoryURL!, rootKey: status!.rootKey! },
@@ -45,7 +45,7 @@ export async function deployProbes(chaos: Chaos): Promise<void> {
   }
   await apply(chaos.kubectl, [...identities, ...probes.flatMap(probeObjects)]);
   await runKubectl(chaos.kubectl, [
-    ...['wait', '--for=condition=Available', '--timeout=120s', '--namespace', NAMESPACE],
+    ...['wait', '--for=condition=Available', '--timeout=120s', '--namespace', operatorNamespace],
     ...['deployment', '--selector', 'app.kubernetes.io/component=probe'],
   ]);
 }
