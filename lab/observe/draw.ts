@@ -24,7 +24,7 @@ export interface Answers {
 }
 
 /** Pixels, as in page.js. */
-const WIDTH = 1280;
+const WIDTH = 1200;
 const UNIT_HEIGHT = 34;
 const HEAD_HEIGHT = 76;
 /** What a picture in the documentation may have. */

@@ -114,7 +114,8 @@ async function observe(run: Run, minutes: number, pace: number, progress: Progre
   });
   const alerts = await stories();
   const last = span();
-  const drawings = await answered(prometheus, last, step);
+  const all = await answered(prometheus, last, step, 'all');
+  const drawings = await answered(prometheus, last, step, 'pictures');
   const report: Report = {
     minutes: Math.round((last.end - start) / 6) / 10,
     pace,
@@ -125,7 +126,7 @@ async function observe(run: Run, minutes: number, pace: number, progress: Progre
       ...story,
       fired: fired.map(({ of, at, cleared }) => ({ of, at: at - start, cleared: cleared && cleared - start })),
     })),
-    queries: answers(drawings),
+    queries: answers(all),
   };
   return { report, drawn: { span: last, events, drawings } };
 }

@@ -1,7 +1,7 @@
 // Lays out one dashboard with the answers to its queries. Runs in a page that has uPlot and `run` (draw.ts).
 /* global run, uPlot */
 const { span, events, drawing } = run;
-const WIDTH = 1280;
+const WIDTH = 1200;
 const UNIT = { width: WIDTH / 24, height: 34 };
 const LEGEND_HEIGHT = 43;
 const COLOURS = [
@@ -79,12 +79,12 @@ function colourAt(panel, value) {
 function drawStat(panel, box) {
   const line = linesOf(panel)[0];
   const value = line?.values.findLast((one) => one !== null);
-  const stat = element('div', value === undefined ? 'no data' : formatOf(panel)(value), 'stat');
+  const stat = element('div', value === undefined ? 'no data' : formatOf(panel)(value), 'value');
   if (value !== undefined) {
     const colour = colourAt(panel, value);
     if (panel.options.colorMode === 'background') {
       box.style.background = colour;
-      box.classList.add('stat-on');
+      box.classList.add('on');
     } else stat.style.color = colour;
   }
   box.append(stat, element('div', panel.description, 'said'));
@@ -214,9 +214,11 @@ head.append(
   element('p', drawing.description),
   element(
     'p',
-    `A run of ${clock(span.end)}. ${events.map(({ at, text }) => `${((at - span.start) / 60).toFixed(1)} min: ${text}`).join('. ')}.`,
+    `A run of ${clock(span.end)} of npm run observe. ${events.map(({ at, text }) => `${((at - span.start) / 60).toFixed(1)} min: ${text}`).join('. ')}.`,
   ),
 );
+const chosen = Object.entries(drawing.chosen).map(([name, value]) => `${name} ${value}`);
+if (chosen.length > 0) head.firstChild.append(element('span', ` (${chosen.join(', ')})`, 'unit'));
 const main = element('main');
 document.body.append(head, main);
 for (const panel of drawing.panels) {
@@ -238,7 +240,7 @@ for (const panel of drawing.panels) {
     if (panel.type === 'stat') drawStat(panel, box);
     else {
       box.append(element('div', panel.description, 'said'));
-      drawLines(panel, box, width, height - LEGEND_HEIGHT - 62);
+      drawLines(panel, box, width, height - LEGEND_HEIGHT - 46);
     }
   }
 }

@@ -11,6 +11,8 @@ export interface Drawing {
   readonly uid: string;
   readonly title: string;
   readonly description: string;
+  /** By the name of a variable; of what is not here, all. */
+  readonly chosen: Readonly<Record<string, string>>;
   readonly panels: readonly Panel[];
 }
 
@@ -37,7 +39,7 @@ export interface Target {
   readonly series?: readonly Series[];
 }
 
-interface Json extends Drawing {
+interface Json extends Omit<Drawing, 'chosen'> {
   readonly templating: {
     readonly list: readonly {
       readonly name: string;
@@ -53,29 +55,47 @@ export const unanswerable: ReadonlyMap<string, string> = new Map([
   ['herd-operator: Reached', 'all Zones are in one cluster'],
 ]);
 
-/** As Grafana sends it when everything is chosen, from a Prometheus that reads every so many seconds. */
-function asSent(expr: string, { templating }: Json, scrapeSeconds: number): string {
+/** What is chosen for a picture, where all is more than one can see. */
+const chosenForPictures: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  'herd-node': { zone: 'eu', role: 'mix|superpeer' },
+};
+
+/** As Grafana sends it when everything else is chosen, from a Prometheus that reads every so many seconds. */
+function asSent(
+  expr: string,
+  { templating }: Json,
+  scrapeSeconds: number,
+  chosen: Readonly<Record<string, string>>,
+): string {
   let sent = expr.replaceAll('$__rate_interval', `${4 * scrapeSeconds}s`);
   for (const { name, type, allValue, query } of templating.list) {
-    const value = type === 'query' ? allValue : type === 'textbox' ? query : undefined;
+    const value = chosen[name] ?? (type === 'query' ? allValue : type === 'textbox' ? query : undefined);
     if (value !== undefined) sent = sent.replaceAll(`$${name}`, value);
   }
   return sent;
 }
 
-/** Asks everything that the dashboards ask. */
-export async function answered(prometheus: Prometheus, span: Span, scrapeSeconds: number): Promise<Drawing[]> {
+/** Asks everything that the dashboards ask, of all that they can choose or of what is chosen for pictures. */
+export async function answered(
+  prometheus: Prometheus,
+  span: Span,
+  scrapeSeconds: number,
+  of: 'all' | 'pictures',
+): Promise<Drawing[]> {
   const drawings: Drawing[] = [];
   for (const { uid } of dashboards) {
     const json = JSON.parse(await readFile(path.join(folder, `${uid}.json`), 'utf8')) as Json;
+    const chosen = (of === 'pictures' && chosenForPictures[uid]) || {};
     const panels: Panel[] = [];
     for (const panel of json.panels) {
       const targets: Target[] = [];
-      for (const target of panel.targets ?? [])
-        targets.push({ ...target, series: await prometheus.range(asSent(target.expr, json, scrapeSeconds), span) });
+      for (const target of panel.targets ?? []) {
+        const series = await prometheus.range(asSent(target.expr, json, scrapeSeconds, chosen), span);
+        targets.push({ ...target, series });
+      }
       panels.push({ ...panel, targets });
     }
-    drawings.push({ uid, title: json.title, description: json.description, panels });
+    drawings.push({ uid, title: json.title, description: json.description, chosen, panels });
   }
   return drawings;
 }
