@@ -86,7 +86,7 @@ async function main({ minutes, pace, report: folder }: Options): Promise<number>
 async function observe(run: Run, minutes: number, pace: number, progress: Progress) {
   const { cluster, chaos } = await startWithCalls(run, CALLS, CALLS + PROBE_CALLS, progress);
   await progress.step('Probes are attached', () => deployProbes(chaos));
-  const prometheus = await startPrometheus(run, cluster, pace);
+  const prometheus = await startPrometheus(run, cluster, chaos.kubectl, pace);
   const targets = await progress.step('Prometheus reads all', () => allUp(run, prometheus));
   const start = Math.floor(Date.now() / 1000);
   const step = scrapeSeconds(pace);

@@ -3,10 +3,12 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { type Endpoint, type Monitor, monitors } from '../../monitoring/objects.ts';
 import { isAlert, type RuleGroup, ruleGroups } from '../../monitoring/rules.ts';
+import type { Kubectl } from '../calls/client.ts';
 import { dieWithLab, startDaemon } from '../host/daemon.ts';
 import type { Run } from '../host/run.ts';
 import { waitFor } from '../host/wait.ts';
 import type { Cluster } from '../kubernetes/cluster.ts';
+import { discover, type TargetFiles } from './discovery.ts';
 
 const PORT = 9090;
 const START_MS_MAX = 20_000;
@@ -62,22 +64,18 @@ export class Prometheus {
 /** How often it reads and how long an alert is pending are divided by `pace`; windows of rules are what they are. */
 export async function startPrometheus(
   run: Run,
-  { controlPlane, kubeconfigPath }: Cluster,
+  { controlPlane }: Cluster,
+  kubectl: Kubectl,
   pace: number,
 ): Promise<Prometheus> {
   const folder = path.join(run.directory, 'prometheus');
   await mkdir(folder);
   const config = path.join(folder, 'prometheus.json');
   const rules = path.join(folder, 'rules.json');
+  const files = { pods: path.join(folder, 'pods.json'), endpoints: path.join(folder, 'endpoints.json') };
+  await discover(run, kubectl, files);
   await writeFile(rules, JSON.stringify({ groups: paced(ruleGroups(), pace) }));
-  await writeFile(
-    config,
-    JSON.stringify({
-      global: { scrape_interval: '60s', evaluation_interval: `${scrapeSeconds(pace)}s` },
-      rule_files: [rules],
-      scrape_configs: monitors.map((monitor) => scrape(monitor, kubeconfigPath, pace)),
-    }),
-  );
+  await writeFile(config, JSON.stringify(prometheusConfig(rules, files, pace)));
   // Beside the control plane, which is near to all regions and in none: whichever is parted, it stays.
   await startDaemon(run, 'prometheus', [
     ...dieWithLab,
@@ -89,13 +87,19 @@ export async function startPrometheus(
   return new Prometheus(url);
 }
 
+export const prometheusConfig = (rules: string, files: TargetFiles, pace: number): object => ({
+  global: { scrape_interval: `${scrapeSeconds(pace)}s`, evaluation_interval: `${scrapeSeconds(pace)}s` },
+  rule_files: [rules],
+  scrape_configs: monitors.map((monitor) => scrape(monitor, files, pace)),
+});
+
 /** As monitors have it, at a run's pace. */
 export const scrapeSeconds = (pace: number): number => Math.round(60 / pace);
 
 export const pendingSeconds = (text: string | undefined, pace: number): number =>
   text === undefined ? 0 : Math.round((Number.parseInt(text, 10) * (text.endsWith('h') ? 3600 : 60)) / pace);
 
-const paced = (groups: readonly RuleGroup[], pace: number) =>
+export const paced = (groups: readonly RuleGroup[], pace: number) =>
   groups.map(({ name, rules }) => ({
     name,
     rules: rules.map((rule) =>
@@ -104,7 +108,7 @@ const paced = (groups: readonly RuleGroup[], pace: number) =>
   }));
 
 /** What the Prometheus operator makes of a monitor. */
-function scrape({ kind, metadata, spec }: Monitor, kubeconfig: string, pace: number): object {
+function scrape({ kind, metadata, spec }: Monitor, files: TargetFiles, pace: number): object {
   const isPods = kind === 'PodMonitor';
   const found: readonly Endpoint[] = (isPods ? spec.podMetricsEndpoints : spec.endpoints)!;
   const [endpoint] = found;
@@ -113,19 +117,14 @@ function scrape({ kind, metadata, spec }: Monitor, kubeconfig: string, pace: num
   const labelled = isPods ? 'pod_label_' : 'service_label_';
   return {
     job_name: `${kind}/${metadata.namespace}/${metadata.name}`,
-    scrape_interval: `${scrapeSeconds(pace)}s`,
     scrape_timeout: `${Math.min(10, scrapeSeconds(pace))}s`,
     honor_labels: endpoint!.honorLabels === true,
-    kubernetes_sd_configs: [
-      {
-        role: isPods ? 'pod' : 'endpoints',
-        kubeconfig_file: kubeconfig,
-        ...(spec.namespaceSelector ? {} : { namespaces: { names: [metadata.namespace] } }),
-      },
-    ],
+    file_sd_configs: [{ files: [isPods ? files.pods : files.endpoints] }],
     relabel_configs: [
-      { source_labels: ['job'], target_label: '__tmp_prometheus_job_name' },
       ...(isPods ? [{ action: 'drop', source_labels: [meta('pod_phase')], regex: '(Failed|Succeeded)' }] : []),
+      ...(spec.namespaceSelector
+        ? []
+        : [{ action: 'keep', source_labels: [meta('namespace')], regex: metadata.namespace! }]),
       ...Object.entries(spec.selector.matchLabels).map(([name, value]) => ({
         action: 'keep',
         source_labels: [meta(labelled + label(name))],
