@@ -17,7 +17,7 @@ import { type Prometheus, type Span, scrapeSeconds, startPrometheus } from './pr
 /**
  * A real Prometheus watches the local cluster while calls stand, a superpeer dies and a region is parted from the others:
  *
- *   npm run observe -- [--minutes 14] [--pace 5] [--report FOLDER]
+ *   npm run observe -- [--minutes 12] [--pace 5] [--report FOLDER]
  *
  * Exit code 0: every query of every dashboard has an answer, and the alerts that the disturbances must raise have fired and
  * cleared. FOLDER gets the dashboards as pictures, what was found (report.json) and what they are drawn from (answers.json).
@@ -56,6 +56,8 @@ interface Report {
   readonly pace: number;
   readonly scrapeSeconds: number;
   readonly targets: number;
+  /** Of the run itself: what it could not do. */
+  readonly failures: readonly string[];
   readonly events: Answers['events'];
   readonly alerts: readonly AlertStory[];
   readonly queries: readonly Answer[];
@@ -87,7 +89,9 @@ async function observe(run: Run, minutes: number, pace: number, progress: Progre
   const { cluster, chaos } = await startWithCalls(run, CALLS, CALLS + PROBE_CALLS, progress);
   await progress.step('Probes are attached', () => deployProbes(chaos));
   const prometheus = await startPrometheus(run, cluster, chaos.kubectl, pace);
-  const targets = await progress.step('Prometheus reads all', () => allUp(run, prometheus));
+  const failures: string[] = [];
+  const failed = (error: Error) => void failures.push(error.message);
+  await progress.step('Prometheus reads all', () => allUp(run, prometheus)).catch(failed);
   const start = Math.floor(Date.now() / 1000);
   const step = scrapeSeconds(pace);
   const events: { at: number; text: string }[] = [];
@@ -95,7 +99,8 @@ async function observe(run: Run, minutes: number, pace: number, progress: Progre
   for (const { name, share, go, over } of parts) {
     const ms = share * minutes * 60_000;
     if (over) happened(name);
-    await progress.step(`${name} (${elapsed(ms)})`, () => go(chaos, ms));
+    // What was seen until then is not lost by it.
+    await progress.step(`${name} (${elapsed(ms)})`, () => go(chaos, ms)).catch(failed);
     if (over) happened(over);
     run.check();
   }
@@ -120,7 +125,8 @@ async function observe(run: Run, minutes: number, pace: number, progress: Progre
     minutes: Math.round((last.end - start) / 6) / 10,
     pace,
     scrapeSeconds: step,
-    targets,
+    targets: (await prometheus.targets()).length,
+    failures,
     events: events.map(({ at, text }) => ({ at: at - start, text })),
     alerts: alerts.map(({ fired, ...story }) => ({
       ...story,
@@ -131,20 +137,20 @@ async function observe(run: Run, minutes: number, pace: number, progress: Progre
   return { report, drawn: { span: last, events, drawings } };
 }
 
-/** As many as there are, once each has answered. */
+/** @throws naming those that have not answered in time */
 const allUp = (run: Run, prometheus: Prometheus) =>
   waitFor(run, 'all targets', TARGETS_MS_MAX, async () => {
     const targets = await prometheus.targets();
     const down = targets.filter(({ health }) => health !== 'up');
-    if (targets.length > 0 && down.length === 0) return targets.length;
+    if (targets.length > 0 && down.length === 0) return true;
     throw new Error(down.map(({ labels, lastError }) => `${labels.job} ${labels.instance} ${lastError}`).join('; '));
   });
 
 /** @returns whether all is as it has to be */
-function tell({ alerts, queries, minutes, pace, targets }: Report): boolean {
+function tell({ alerts, queries, minutes, pace, targets, failures }: Report): boolean {
   const title = ({ alert, window }: { alert: string; window?: string }) => (window ? `${alert} (${window})` : alert);
   const silent = queries.filter(({ series, because }) => series === 0 && because === undefined);
-  const problems = silent.map(({ panel, expr }) => `No data: ${panel}: ${expr}`);
+  const problems = [...failures, ...silent.map(({ panel, expr }) => `No data: ${panel}: ${expr}`)];
   for (const { alert, window, why } of expected) {
     const story = alerts.find((one) => one.alert === alert && one.window === window)!;
     if (story.fired.length === 0) problems.push(`Did not fire: ${title(story)}: ${why}`);
@@ -170,7 +176,7 @@ function tell({ alerts, queries, minutes, pace, targets }: Report): boolean {
 function readOptions(): Options {
   const { values } = parseArgs({
     options: {
-      minutes: { type: 'string', default: '14' },
+      minutes: { type: 'string', default: '12' },
       pace: { type: 'string', default: '5' },
       report: { type: 'string', default: 'observed' },
     },

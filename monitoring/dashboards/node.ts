@@ -2,7 +2,7 @@ import { chosen, type Dashboard } from './panels.ts';
 
 const of = (name: string) => `${name}{${chosen.node}}`;
 const rate = (name: string) => `rate(${of(name)}[$__rate_interval])`;
-const node = '{{role}} {{instance}}';
+const node = '{{instance}}';
 
 /** Utilization, saturation and errors of a process; what Figure 6 of the paper shows is its first row. */
 export const nodes: Dashboard = {
