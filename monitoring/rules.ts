@@ -405,7 +405,12 @@ herd_build_info`,
     },
     {
       record: 'verb:herd_operator_kube_errors:ratio_rate5m',
-      expr: `sum by (verb) (rate(herd_operator_kube_requests_total{code=~"0|401|403|429|5.."}[5m]))
+      // While none has failed there is no series that counts them.
+      expr: `(
+    sum by (verb) (rate(herd_operator_kube_requests_total{code=~"0|401|403|429|5.."}[5m]))
+  or
+    0 * sum by (verb) (rate(herd_operator_kube_requests_total[5m]))
+)
 /
 sum by (verb) (rate(herd_operator_kube_requests_total[5m]))`,
     },

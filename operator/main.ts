@@ -14,7 +14,7 @@ import { KubeClient } from './kube/client.ts';
 import { fromKubeconfig, inCluster } from './kube/cluster.ts';
 import { messageOf } from './kube/errors.ts';
 import { Elector } from './kube/lease.ts';
-import { createMetrics, measureFleet } from './metrics.ts';
+import { beginCounting, createMetrics, measureFleet } from './metrics.ts';
 import { serveHealth } from './server.ts';
 
 /** Reconciles that run get so long to end, events so long to be told; the pod is given 30 s in all. */
@@ -69,6 +69,8 @@ async function main(): Promise<number> {
       log('info', 'another cluster', { namespace, secret, error: messageOf(error) }),
     onWatchBegin: (resource, by) => metrics.watchBegins.inc({ resource, by }),
   });
+  const resources = Object.values(manager.caches).map((cache) => cache.resource.plural);
+  beginCounting(metrics, controllers, resources);
   measure();
   const server = serveHealth({ ready: () => manager.synced() && !stop.signal.aborted, registry: metrics.registry });
   await once(server.listen(config.port), 'listening');

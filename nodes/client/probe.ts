@@ -89,6 +89,7 @@ export async function probe(
   const callee = parseContact(contact);
   if ('refused' in callee) throw new Error(callee.refused);
   for (const result of PROBE_RESULTS) metrics.calls.inc({ peer_zone: callee.zone, result }, 0);
+  metrics.setup.zero({ peer_zone: callee.zone });
   for (let waitedMs = 0; !attached() && waitedMs < ATTACH_MS_MAX && !signal.aborted; waitedMs += RETRY_MS)
     await sleep(RETRY_MS, undefined, { signal }).catch(() => {});
   await repeat(

@@ -527,4 +527,10 @@ export const recordCases: readonly RecordCase[] = [
     at: '10m',
     samples: [{ labels: 'verb="get"', value: 0.25 }],
   },
+  {
+    record: 'verb:herd_operator_kube_errors:ratio_rate5m',
+    series: { 'herd_operator_kube_requests_total{verb="get",code="200",instance="o"}': '0+30x10' },
+    at: '10m',
+    samples: [{ labels: 'verb="get"', value: 0 }],
+  },
 ];
