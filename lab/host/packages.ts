@@ -39,6 +39,9 @@ const observePrograms: Program[] = [
   { name: 'chromium', package: 'chromium' }, // draws the dashboards
 ];
 
+/** Chromium brings none. */
+const observeFont = { file: '/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf', package: 'fonts-dejavu-core' };
+
 export interface MissingPackages {
   /** What was looked for, e.g. "runc". */
   programs: string[];
@@ -62,7 +65,10 @@ export async function missingPackages(): Promise<MissingPackages> {
 export const missingTestPackages = (): Promise<string[]> => packagesMissing(testPrograms);
 
 /** The same of `npm run observe`. */
-export const missingObservePackages = (): Promise<string[]> => packagesMissing(observePrograms);
+export async function missingObservePackages(): Promise<string[]> {
+  const missing = await packagesMissing(observePrograms);
+  return (await exists(observeFont.file)) ? missing : [...missing, observeFont.package];
+}
 
 async function packagesMissing(wanted: readonly Program[]): Promise<string[]> {
   const missing: string[] = [];
