@@ -63,6 +63,8 @@ export const confined = (name: string, image: string, args: string[]): V1Contain
   resources,
 });
 
+const asked = (path: string) => ({ httpGet: { path, port: ports.metrics }, timeoutSeconds: 2 });
+
 /** A pod with a client, of a ConfigMap with its file and of a Secret with its identity. */
 export function clientPod(image: string, configMap: string, identitySecret: string): V1PodSpec {
   return {
@@ -82,8 +84,9 @@ export function clientPod(image: string, configMap: string, identitySecret: stri
       {
         ...confined('client', image, ['nodes/client/main.ts']),
         ports: [{ name: 'metrics', containerPort: ports.metrics, protocol: 'TCP' }],
-        readinessProbe: { httpGet: { path: '/readyz', port: ports.metrics }, periodSeconds: 1 },
-        livenessProbe: { httpGet: { path: '/healthz', port: ports.metrics }, periodSeconds: 5 },
+        readinessProbe: { ...asked('/readyz'), periodSeconds: 1 },
+        // As nodes have it (operator/objects/pod.ts): on a busy machine a client takes more than ten seconds to start.
+        livenessProbe: { ...asked('/healthz'), periodSeconds: 10, failureThreshold: 3, initialDelaySeconds: 10 },
         volumeMounts: [
           { name: 'config', mountPath: '/etc/herd/config', readOnly: true },
           { name: 'keys', mountPath: '/etc/herd/keys', readOnly: true },
