@@ -38,6 +38,7 @@ async function main(): Promise<number> {
   const stop = new AbortController();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.abort());
 
+  let leadsSinceMs = Date.now();
   // For what needs no lease: earning it, and telling what was done, which claims nothing.
   const freeClient = new KubeClient(cluster, { onRequest });
   const elector = new Elector(freeClient, config.ownNamespace, leaseName, config.instance);
@@ -63,7 +64,9 @@ async function main(): Promise<number> {
     queueObserver: (controller) => ({
       added: () => metrics.queueAdds.inc({ controller }),
       retried: () => metrics.queueRetries.inc({ controller }),
-      taken: (waitedMs) => metrics.queueSeconds.observe({ controller }, waitedMs / 1000),
+      // While it stood by, nobody waited for it.
+      taken: (waitedMs) =>
+        metrics.queueSeconds.observe({ controller }, Math.min(waitedMs, Date.now() - leadsSinceMs) / 1000),
     }),
     onMemberError: (namespace, secret, error) =>
       log('info', 'another cluster', { namespace, secret, error: messageOf(error) }),
@@ -81,6 +84,7 @@ async function main(): Promise<number> {
   const leads = await elector.acquire(stop.signal, electionError);
   if (leads) {
     log('info', 'leading');
+    leadsSinceMs = Date.now();
     manager.start();
     await elector.hold(stop.signal, electionError);
     if (!stop.signal.aborted) {
@@ -102,7 +106,7 @@ async function main(): Promise<number> {
     const update = () => {
       metrics.leader.set(elector.leads() ? 1 : 0);
       for (const controller of controllers) {
-        metrics.queueDepth.set({ controller }, manager.workers[controller].depth());
+        metrics.queueDepth.set({ controller }, elector.leads() ? manager.workers[controller].depth() : 0);
         metrics.longestRun.set({ controller }, manager.workers[controller].longestRunSeconds());
       }
       for (const cache of Object.values(manager.caches)) {

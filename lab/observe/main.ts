@@ -75,8 +75,9 @@ async function main({ minutes, pace, report: folder }: Options): Promise<number>
     await mkdir(folder, { recursive: true });
     await writeFile(path.join(folder, 'report.json'), `${JSON.stringify(report, null, 2)}\n`);
     await writeFile(path.join(folder, 'answers.json'), JSON.stringify(drawn));
+    const isWell = tell(report);
     await progress.step('Drawing the dashboards', () => draw(folder, drawn));
-    return tell(report) ? 0 : 1;
+    return isWell ? 0 : 1;
   } catch (error) {
     console.error(run.closed ? 'Stopped before all was through.' : `Failed: ${(error as Error).message}`);
     return 1;

@@ -1,7 +1,7 @@
 // Lays out one dashboard with the answers to its queries. Runs in a page that has uPlot and `run` (draw.ts).
 /* global run, uPlot */
 const { span, events, drawing } = run;
-const WIDTH = 1200;
+const WIDTH = 1000;
 const UNIT = { width: WIDTH / 24, height: 34 };
 const LEGEND_HEIGHT = 43;
 const COLOURS = [
@@ -49,6 +49,14 @@ const formats = {
   cores: (value) => `${round(value)}`,
   currencyUSD: (value) => `$${round(value)}`,
   bool_yes_no: (value) => (value === 0 ? 'no' : 'yes'),
+};
+/** What lies between two lines of the grid, where decimal steps read badly. */
+const steps = {
+  s: [
+    ...[1, 2, 5, 10, 20, 50, 100, 200, 500].flatMap((n) => [n / 1e6, n / 1e3]).sort((a, b) => a - b),
+    ...[1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21_600, 43_200, 86_400, 172_800, 604_800],
+  ],
+  bytes: Array.from({ length: 35 }, (_, i) => 2 ** i),
 };
 const formatOf = (panel) => formats[panel.fieldConfig.defaults.unit];
 
@@ -134,6 +142,7 @@ function drawLines(panel, box, width, height) {
       drawn[i] = drawn[i].map((value, at) => (value === null ? drawn[i - 1][at] : value + (drawn[i - 1][at] ?? 0)));
   const colour = (i) => COLOURS[i % COLOURS.length];
   const format = formatOf(panel);
+  const incrs = steps[panel.fieldConfig.defaults.unit];
   const all = drawn.flat().filter((value) => value !== null);
   const [least, most] = [Math.min(0, ...all), Math.max(...all)];
   // A limit is shown when the values come near it, so that it doesn't press them flat.
@@ -169,6 +178,7 @@ function drawLines(panel, box, width, height) {
       },
       {
         values: (_, at) => at.map(format),
+        ...(incrs ? { incrs } : {}),
         grid: { stroke: '#eaeef2', width: 1 },
         ticks: { show: false },
         size: 66,

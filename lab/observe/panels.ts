@@ -57,7 +57,7 @@ export const unanswerable: ReadonlyMap<string, string> = new Map([
 
 /** What is chosen for a picture, where all is more than one can see. */
 const chosenForPictures: Readonly<Record<string, Readonly<Record<string, string>>>> = {
-  'herd-node': { zone: 'eu', role: 'mix|superpeer' },
+  'herd-node': { zone: 'eu', role: 'superpeer' },
 };
 
 /** As Grafana sends it when everything else is chosen, from a Prometheus that reads every so many seconds. */
