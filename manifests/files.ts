@@ -4,8 +4,9 @@
  */
 import { ApiObject, type ApiObjectProps, App, Chart, Yaml } from 'cdk8s';
 import { z } from 'zod';
+import { type Probe, probeObjects } from '../monitoring/probe.ts';
 import { customResourceDefinitions } from '../operator/api/schema.ts';
-import { installObjects, selfcheckObjects, watchedRoles } from '../operator/install.ts';
+import { installObjects, operatorNamespace, selfcheckObjects, watchedRoles } from '../operator/install.ts';
 import type { Manifest } from '../operator/kube/types.ts';
 import { monitoring } from './monitoring.ts';
 import { referencePages } from './reference.ts';
@@ -45,10 +46,23 @@ export function generatedFiles(): ReadonlyMap<string, string> {
     ],
     ['charts/herd/objects/watched.yaml', yaml({ everywhere: watchedRoles([]), namespace: watchedRoles(['']) })],
     ['charts/herd/objects/monitoring.yaml', yaml(monitoring)],
+    ['charts/herd/objects/probe.yaml', yaml({ items: probeObjects(placeholder) })],
     ['charts/herd/objects/selfcheck.yaml', yaml({ items: selfcheckObjects(defaultImages.image) })],
     ...referencePages(),
   ]);
 }
+
+/** Of which the chart's template changes what a value of `probes` says. */
+const placeholder: Probe = {
+  name: 'name',
+  namespace: operatorNamespace,
+  image: defaultImages.nodeImage,
+  zone: 'zone',
+  directory: { url: '', rootKey: '' },
+  identitySecret: 'name',
+  nodeSelector: {},
+  calls: undefined,
+};
 
 const installed = () => installObjects({ ...defaultImages, namespaces: [] });
 const keyOf = ({ kind, metadata }: Manifest) => `${kind} ${metadata.namespace ?? ''} ${metadata.name}`;

@@ -28,6 +28,28 @@ const toleration = z.strictObject({
   tolerationSeconds: z.int().optional(),
 });
 
+/** As nodes/config/node.ts has it, but for what only a schema of values can't say. */
+const probe = z.strictObject({
+  name: name().max(50),
+  zone: name(),
+  directory: z.strictObject({
+    url: z.string().regex(/^https?:\/\/\S+$/),
+    rootKey: z.string().regex(/^[A-Za-z0-9+/]{43}=$/),
+  }),
+  identitySecret: z.string().min(1).max(253),
+  nodeSelector: texts().default({}),
+  calls: z
+    .strictObject({
+      contact: z
+        .string()
+        .max(256)
+        .regex(/^herd:/),
+      everySeconds: z.int().min(10).max(3600),
+      callSeconds: z.int().min(1).max(60),
+    })
+    .optional(),
+});
+
 const switches = Object.fromEntries(
   Object.entries(monitoring).map(([what, objects]) => {
     const kinds = [...new Set(objects.map(({ kind }) => kind))].join(', ');
@@ -80,6 +102,10 @@ export const Values = z.strictObject({
       ...switches,
     })
     .prefault({}),
+  probes: z.array(probe).max(64).default([]).meta({
+    description:
+      'Clients that nobody talks over, one Deployment each: one with `calls` calls that contact at intervals, and its metrics tell how calls go; one without answers. README.md says how they find each other.',
+  }),
   global: z.looseObject({}).optional().meta({ description: 'Of charts that contain this one; not read.' }),
 });
 

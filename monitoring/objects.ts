@@ -7,14 +7,32 @@ import type { Manifest } from '../operator/kube/types.ts';
 import { managedBy } from '../operator/objects/labels.ts';
 import { dashboards } from './dashboards/index.ts';
 import { dashboardJson } from './dashboards/panels.ts';
+import { probeLabels } from './probe.ts';
 import { defaultOptions, type RuleOptions, ruleGroups } from './rules.ts';
 
 const apiVersion = 'monitoring.coreos.com/v1';
 const metadata = (name: string) => ({ name, namespace: operatorNamespace, labels });
-const endpoint = { port: 'metrics', interval: '60s' };
+const podLabels = ['namespace', 'pod_name'].map((name) => `__meta_kubernetes_${name}`);
+const endpoint = {
+  port: 'metrics',
+  interval: '60s',
+  /** People know a node by its name and not by an address, and it keeps the name when it is started again. */
+  relabelings: [{ sourceLabels: podLabels, separator: '/', targetLabel: 'instance' }],
+};
+
+/** What Prometheus reads, of its operator's kinds PodMonitor and ServiceMonitor. */
+export interface Monitor extends Manifest {
+  readonly spec: {
+    readonly namespaceSelector?: { readonly any: true };
+    readonly selector: { readonly matchLabels: Readonly<Record<string, string>> };
+    readonly podMetricsEndpoints?: readonly Endpoint[];
+    readonly endpoints?: readonly Endpoint[];
+  };
+}
+export type Endpoint = typeof endpoint & { readonly honorLabels?: true };
 
 /** All nodes' pods; their metrics bear zone and role. */
-export const nodeMonitor: Manifest & { spec: object } = {
+export const nodeMonitor: Monitor = {
   apiVersion,
   kind: 'PodMonitor',
   metadata: metadata('herd-nodes'),
@@ -25,13 +43,23 @@ export const nodeMonitor: Manifest & { spec: object } = {
   },
 };
 
+/** Those of its own namespace, where the chart puts them. */
+export const probeMonitor: Monitor = {
+  apiVersion,
+  kind: 'PodMonitor',
+  metadata: metadata('herd-probes'),
+  spec: { selector: { matchLabels: probeLabels }, podMetricsEndpoints: [endpoint] },
+};
+
 /** The label `namespace` of its metrics is that of which something is said. */
-export const operatorMonitor: Manifest & { spec: object } = {
+export const operatorMonitor: Monitor = {
   apiVersion,
   kind: 'ServiceMonitor',
   metadata: metadata('herd-operator'),
   spec: { selector: { matchLabels: labels }, endpoints: [{ ...endpoint, honorLabels: true }] },
 };
+
+export const monitors: readonly Monitor[] = [nodeMonitor, probeMonitor, operatorMonitor];
 
 export function prometheusRule(options: RuleOptions = defaultOptions): Manifest & { spec: object } {
   return { apiVersion, kind: 'PrometheusRule', metadata: metadata('herd'), spec: { groups: ruleGroups(options) } };

@@ -378,7 +378,10 @@ and on ()
     ...averages('fleet:herd_reconcile_stale'),
     {
       record: 'instance:herd_node_sent_configured:ratio_rate5m',
-      expr: 'rate(herd_node_sent_datagrams_total[5m]) / (avg_over_time(herd_node_configured_datagrams_per_second[5m]) > 0)',
+      // The rate of a counter that is younger than the window comes out too low, by as much as it is younger.
+      expr: `rate(herd_node_sent_datagrams_total[5m]) / (avg_over_time(herd_node_configured_datagrams_per_second[5m]) > 0)
+and
+herd_node_sent_datagrams_total offset 5m`,
     },
     {
       record: 'instance:herd_node_late_slots:ratio_rate5m',
@@ -405,7 +408,12 @@ herd_build_info`,
     },
     {
       record: 'verb:herd_operator_kube_errors:ratio_rate5m',
-      expr: `sum by (verb) (rate(herd_operator_kube_requests_total{code=~"0|401|403|429|5.."}[5m]))
+      // While none has failed there is no series that counts them.
+      expr: `(
+    sum by (verb) (rate(herd_operator_kube_requests_total{code=~"0|401|403|429|5.."}[5m]))
+  or
+    0 * sum by (verb) (rate(herd_operator_kube_requests_total[5m]))
+)
 /
 sum by (verb) (rate(herd_operator_kube_requests_total[5m]))`,
     },

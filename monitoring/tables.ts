@@ -21,10 +21,11 @@ What is not told, and why:
 - \`herd_node_places_taken\` changes when clients come and go, which whoever sees the node's wire knows too.
 
 A client tells of probe calls when its configuration has \`probe: {contact, everySeconds, callSeconds}\`: it calls that contact, another
-client, as often, and nobody else should talk over either.
+client, as often, and nobody else should talk over either. The chart has them as its value \`probes\` (\`charts/herd/README.md\`).
 
 Scrape once a minute: what is finer says more of when something happened than anybody has to know. The rules ask for jobs that have
-\`herd\` in their names, as the monitors of \`manifests/\` and \`charts/\` give them.
+\`herd\` in their names, as the monitors of \`manifests/\` and \`charts/\` give them. They also make \`instance\` a pod's namespace and name: a node
+is known by it in dashboards and alerts, and keeps it when it is started again at another address.
 `;
 
 export function metricsTable(): string {

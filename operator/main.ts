@@ -14,7 +14,7 @@ import { KubeClient } from './kube/client.ts';
 import { fromKubeconfig, inCluster } from './kube/cluster.ts';
 import { messageOf } from './kube/errors.ts';
 import { Elector } from './kube/lease.ts';
-import { createMetrics, measureFleet } from './metrics.ts';
+import { beginCounting, createMetrics, measureFleet } from './metrics.ts';
 import { serveHealth } from './server.ts';
 
 /** Reconciles that run get so long to end, events so long to be told; the pod is given 30 s in all. */
@@ -38,6 +38,7 @@ async function main(): Promise<number> {
   const stop = new AbortController();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.abort());
 
+  let leadsSinceMs = Date.now();
   // For what needs no lease: earning it, and telling what was done, which claims nothing.
   const freeClient = new KubeClient(cluster, { onRequest });
   const elector = new Elector(freeClient, config.ownNamespace, leaseName, config.instance);
@@ -63,12 +64,16 @@ async function main(): Promise<number> {
     queueObserver: (controller) => ({
       added: () => metrics.queueAdds.inc({ controller }),
       retried: () => metrics.queueRetries.inc({ controller }),
-      taken: (waitedMs) => metrics.queueSeconds.observe({ controller }, waitedMs / 1000),
+      // While it stood by, nobody waited for it.
+      taken: (waitedMs) =>
+        metrics.queueSeconds.observe({ controller }, Math.min(waitedMs, Date.now() - leadsSinceMs) / 1000),
     }),
     onMemberError: (namespace, secret, error) =>
       log('info', 'another cluster', { namespace, secret, error: messageOf(error) }),
     onWatchBegin: (resource, by) => metrics.watchBegins.inc({ resource, by }),
   });
+  const resources = Object.values(manager.caches).map((cache) => cache.resource.plural);
+  beginCounting(metrics, controllers, resources);
   measure();
   const server = serveHealth({ ready: () => manager.synced() && !stop.signal.aborted, registry: metrics.registry });
   await once(server.listen(config.port), 'listening');
@@ -79,6 +84,7 @@ async function main(): Promise<number> {
   const leads = await elector.acquire(stop.signal, electionError);
   if (leads) {
     log('info', 'leading');
+    leadsSinceMs = Date.now();
     manager.start();
     await elector.hold(stop.signal, electionError);
     if (!stop.signal.aborted) {
@@ -100,7 +106,7 @@ async function main(): Promise<number> {
     const update = () => {
       metrics.leader.set(elector.leads() ? 1 : 0);
       for (const controller of controllers) {
-        metrics.queueDepth.set({ controller }, manager.workers[controller].depth());
+        metrics.queueDepth.set({ controller }, elector.leads() ? manager.workers[controller].depth() : 0);
         metrics.longestRun.set({ controller }, manager.workers[controller].longestRunSeconds());
       }
       for (const cache of Object.values(manager.caches)) {

@@ -147,6 +147,18 @@ export function createMetrics() {
 
 export type Metrics = ReturnType<typeof createMetrics>;
 
+const reconcileResults = ['success', 'error'] as const;
+
+/** Counters that stand at 0 before the first time: of what appears at 1 nobody can say that it has risen. */
+export function beginCounting(metrics: Metrics, controllers: readonly string[], resources: readonly string[]): void {
+  for (const controller of controllers) {
+    for (const result of reconcileResults) metrics.reconciles.inc({ controller, result }, 0);
+    metrics.queueAdds.inc({ controller }, 0);
+    metrics.queueRetries.inc({ controller }, 0);
+  }
+  for (const resource of resources) metrics.watchErrors.inc({ resource }, 0);
+}
+
 export interface Fleet {
   readonly zones: readonly Zone[];
   readonly slots: readonly NodeSlot[];

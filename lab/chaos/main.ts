@@ -1,20 +1,13 @@
-import { spawn } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
-import path from 'node:path';
-import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { apply, installOperator, list, until } from '../herd/deploy.ts';
-import { namespaceObject } from '../herd/resources.ts';
-import { createCgroup, enterCgroup } from '../host/cgroups.ts';
+import { list } from '../herd/deploy.ts';
 import { elapsed, Progress } from '../host/progress.ts';
 import { openRun, type Run } from '../host/run.ts';
-import type { Cluster } from '../kubernetes/cluster.ts';
-import { run as runKubectl } from '../kubernetes/kubectl.ts';
-import { prepareMachine, startLocalCluster } from '../local-cluster.ts';
-import { type CallNews, GAP_MS } from './callers.ts';
-import { CHAOS_ZONES, chaosObjects } from './resources.ts';
-import { type Chaos, settled, steps } from './steps.ts';
+import { prepareMachine } from '../local-cluster.ts';
+import { GAP_MS } from './callers.ts';
+import { startWithCalls } from './start.ts';
+import { steps } from './steps.ts';
 
 /**
  * Disturbs the local cluster for half an hour while calls stand between its zones, and says what the calls noticed:
@@ -45,8 +38,6 @@ interface Row {
   readonly callsUp: number;
 }
 
-const FIRST_PORT = 21_000;
-const UP_MS_MAX = 120_000;
 /** After each step. */
 const BREATH_MS = 30_000;
 
@@ -73,25 +64,8 @@ async function main({ calls, only, report }: Options): Promise<number> {
 }
 
 async function disturb(run: Run, calls: number, only: readonly number[], progress: Progress) {
-  const { cluster, images, kubectl } = await startLocalCluster(run, progress);
-  const check = () => run.check();
-  const chaos: Chaos = { kubectl, faults: cluster.faults, runId: run.id, nodeImage: images.node, calls, check };
-  await installOperator({ kubectl, images, progress, check });
-  await runKubectl(kubectl, ['scale', 'deployment/herd-operator', '-n', 'herd-system', '--replicas=2']);
-  await apply(kubectl, [namespaceObject(), ...chaosObjects(calls)]);
-  await progress.step('Zones become Ready', (step) => settled(chaos, step));
-  const callers = await startCallers(run, cluster, kubectl, calls);
-  await progress.step(`${calls} calls begin`, (step) =>
-    until(
-      chaos,
-      step,
-      async () => {
-        step.detail(`${callers.up} up, ${callers.attached} of ${2 * calls} clients attached`);
-        return callers.up === calls || undefined;
-      },
-      UP_MS_MAX,
-    ),
-  );
+  const { chaos, callers } = await startWithCalls(run, calls, calls, progress);
+  const { kubectl, check } = chaos;
   const rows: Row[] = [];
   for (const [index, { name, chosen, go }] of steps.entries()) {
     if (only.length > 0 && !only.includes(index)) continue;
@@ -116,54 +90,6 @@ async function disturb(run: Run, calls: number, only: readonly number[], progres
   const zones = await list(kubectl, 'zones');
   const ready = zones.every(({ status }) => status?.conditions?.some((c) => c.type === 'Ready' && c.status === 'True'));
   return { rows, ready };
-}
-
-/** In the network of the first region's machine, as people there would be. */
-async function startCallers(run: Run, cluster: Cluster, kubectl: Chaos['kubectl'], calls: number) {
-  const zones = (await list(kubectl, 'zones')).map(({ metadata: { name }, status }) => ({
-    zone: name,
-    url: status!.directoryURL!,
-    rootKey: status!.rootKey!,
-    clients: calls,
-  }));
-  const order = CHAOS_ZONES.map(({ name }) => name);
-  zones.sort((a, b) => order.indexOf(a.zone) - order.indexOf(b.zone));
-  const { netns } = cluster.regions.find(({ name }) => name === CHAOS_ZONES[0]!.regions[0])!;
-  const script = path.join(import.meta.dirname, 'callers.ts');
-  const args = ['netns', 'exec', netns, process.execPath, script, JSON.stringify({ zones, firstPort: FIRST_PORT })];
-  // The run ends what bears its name.
-  const env = { ...process.env, HERD_RUN: run.name };
-  const child = spawn('ip', args, { stdio: ['ignore', 'pipe', 'inherit'], env });
-  const cgroup = `${run.name}-callers`;
-  await createCgroup(cgroup);
-  await enterCgroup(cgroup, child.pid!);
-  const seen = { up: 0, attached: 0, gaps: [] as number[], dropped: 0 };
-  createInterface(child.stdout).on('line', (text) => {
-    const news = JSON.parse(text) as CallNews;
-    if (news.kind === 'up') {
-      seen.up = news.calls;
-      seen.attached = news.attached;
-    } else if (news.kind === 'gap') seen.gaps.push(news.ms);
-    else if (news.kind === 'dropped') seen.dropped += 1;
-  });
-  return {
-    get up() {
-      return seen.up;
-    },
-    get attached() {
-      return seen.attached;
-    },
-    clear() {
-      seen.gaps = [];
-      seen.dropped = 0;
-    },
-    noticed: () => ({
-      gaps: seen.gaps.length,
-      longestMs: Math.max(0, ...seen.gaps),
-      dropped: seen.dropped,
-      callsUp: seen.up,
-    }),
-  };
 }
 
 function line({ step, chosen, seconds, gaps, longestMs, dropped, callsUp }: Row): string {

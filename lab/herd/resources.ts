@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto';
+import { clientFile, clientPod, confined } from '../../monitoring/probe.ts';
 import { nodesNamespace } from '../../operator/admission.ts';
+import { regionSelector } from '../../operator/objects/labels.ts';
 
 /**
  * The deployment of the paper's section 4.3 as Kubernetes resources: four zones, eight mixes and rendezvous, two
@@ -9,9 +11,6 @@ export const NAMESPACE = 'herd';
 export const CLIENT_CONTAINER = 'client';
 export const ECHO_CONTAINER = 'direct-echo';
 export const ECHO_PORT = 7100;
-const UDP_PORT = 7000;
-const METRICS_PORT = 9100;
-const CONTROL_PORT = 7800;
 
 interface ZonePlan {
   readonly name: string;
@@ -89,21 +88,8 @@ export interface ZoneAccess {
 export function clientObjects(access: ZoneAccess, region: string, image: string): object[] {
   const name = `client-${access.zone}`;
   const metadata = { name, namespace: NAMESPACE, labels: { app: 'herd-client', zone: access.zone } };
-  const config = {
-    role: 'client',
-    id: name,
-    zone: access.zone,
-    directory: { url: access.directoryURL, rootKey: access.rootKey },
-    listen: { port: UDP_PORT },
-    metrics: { port: METRICS_PORT },
-    control: { port: CONTROL_PORT },
-  };
-  const securityContext = {
-    allowPrivilegeEscalation: false,
-    capabilities: { drop: ['ALL'] },
-    readOnlyRootFilesystem: true,
-  };
-  const resources = { requests: { cpu: '100m', memory: '128Mi' }, limits: { memory: '256Mi' } };
+  const directory = { url: access.directoryURL, rootKey: access.rootKey };
+  const pod = clientPod(image, name, name);
   return [
     {
       apiVersion: 'v1',
@@ -112,52 +98,17 @@ export function clientObjects(access: ZoneAccess, region: string, image: string)
       // A lab client is new in every run; a person's client keeps its own identity.
       stringData: { identity: randomBytes(32).toString('base64') },
     },
-    { apiVersion: 'v1', kind: 'ConfigMap', metadata, data: { 'node.json': JSON.stringify(config) } },
+    { apiVersion: 'v1', kind: 'ConfigMap', metadata, data: clientFile({ id: name, zone: access.zone, directory }) },
     {
       apiVersion: 'v1',
       kind: 'Pod',
       metadata,
       spec: {
-        nodeSelector: { 'topology.kubernetes.io/region': region },
-        automountServiceAccountToken: false,
-        enableServiceLinks: false,
-        // Nothing asks for a name.
-        dnsPolicy: 'Default',
-        terminationGracePeriodSeconds: 2,
-        securityContext: {
-          runAsNonRoot: true,
-          runAsUser: 65532,
-          runAsGroup: 65532,
-          fsGroup: 65532,
-          seccompProfile: { type: 'RuntimeDefault' },
-        },
+        ...pod,
+        nodeSelector: regionSelector(region),
         containers: [
-          {
-            name: CLIENT_CONTAINER,
-            image,
-            args: ['nodes/client/main.ts'],
-            securityContext,
-            resources,
-            readinessProbe: { httpGet: { path: '/readyz', port: METRICS_PORT }, periodSeconds: 1 },
-            livenessProbe: { httpGet: { path: '/healthz', port: METRICS_PORT }, periodSeconds: 5 },
-            volumeMounts: [
-              { name: 'config', mountPath: '/etc/herd/config', readOnly: true },
-              { name: 'keys', mountPath: '/etc/herd/keys', readOnly: true },
-              { name: 'tmp', mountPath: '/tmp' },
-            ],
-          },
-          {
-            name: ECHO_CONTAINER,
-            image,
-            args: ['nodes/client/direct-echo.ts', 'serve', String(ECHO_PORT)],
-            securityContext,
-            resources,
-          },
-        ],
-        volumes: [
-          { name: 'config', configMap: { name } },
-          { name: 'keys', secret: { secretName: name, defaultMode: 0o440 } },
-          { name: 'tmp', emptyDir: { sizeLimit: '64Mi' } },
+          ...pod.containers,
+          confined(ECHO_CONTAINER, image, ['nodes/client/direct-echo.ts', 'serve', String(ECHO_PORT)]),
         ],
       },
     },

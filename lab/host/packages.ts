@@ -33,6 +33,15 @@ const programs: Program[] = [
 /** What tests run besides. */
 const testPrograms: Program[] = [{ name: 'promtool', package: 'prometheus' }];
 
+/** What `npm run observe` runs besides. */
+const observePrograms: Program[] = [
+  { name: 'prometheus', package: 'prometheus' },
+  { name: 'chromium', package: 'chromium' }, // draws the dashboards
+];
+
+/** Chromium brings none. */
+const observeFont = { file: '/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf', package: 'fonts-dejavu-core' };
+
 export interface MissingPackages {
   /** What was looked for, e.g. "runc". */
   programs: string[];
@@ -53,9 +62,17 @@ export async function missingPackages(): Promise<MissingPackages> {
 }
 
 /** Debian packages that tests run and that are not installed. */
-export async function missingTestPackages(): Promise<string[]> {
+export const missingTestPackages = (): Promise<string[]> => packagesMissing(testPrograms);
+
+/** The same of `npm run observe`. */
+export async function missingObservePackages(): Promise<string[]> {
+  const missing = await packagesMissing(observePrograms);
+  return (await exists(observeFont.file)) ? missing : [...missing, observeFont.package];
+}
+
+async function packagesMissing(wanted: readonly Program[]): Promise<string[]> {
   const missing: string[] = [];
-  for (const program of testPrograms) if (!(await isInPath(program.name))) missing.push(program.package);
+  for (const program of wanted) if (!(await isInPath(program.name))) missing.push(program.package);
   return missing;
 }
 

@@ -6,7 +6,7 @@ import type { Run } from '../host/run.ts';
 import { waitFor } from '../host/wait.ts';
 import { buildPause, writePauseArchive } from '../image/pause.ts';
 import type { Delays } from '../wan/delays.ts';
-import { createNetwork, joinRegions, partRegion, type Region } from '../wan/network.ts';
+import { createNetwork, joinRegions, type Network, partRegion, type Region } from '../wan/network.ts';
 import type { Binaries } from './build.ts';
 import { findCniPlugins } from './cni.ts';
 import { copyImages, startContainerd, unpackImages } from './containerd.ts';
@@ -30,6 +30,7 @@ export interface Cluster {
   versions: { kubernetes: string; etcd: string; containerd: string };
   /** One node in each, named like the region. */
   regions: Region[];
+  controlPlane: Network['controlPlane'];
   faults: ControlPlaneFaults & {
     /** Nothing gets into the region or out of it, until it is joined again. */
     partRegion(name: string): Promise<void>;
@@ -85,6 +86,7 @@ async function start({ run, delays, binaries, archives }: ClusterOptions, step: 
     kubectlPath: binaries.path('kubectl'),
     versions: { ...binaries.versions, containerd },
     regions: network.regions,
+    controlPlane: network.controlPlane,
     faults: {
       ...faults,
       partRegion: (name) => partRegion(network, name),

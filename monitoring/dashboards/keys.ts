@@ -1,6 +1,6 @@
 import { chosen, type Dashboard } from './panels.ts';
 
-const node = '{{role}} {{instance}}';
+const node = '{{instance}}';
 
 export const keys: Dashboard = {
   uid: 'herd-keys',

@@ -2,7 +2,7 @@ import { chosen, type Dashboard } from './panels.ts';
 
 const of = (name: string) => `${name}{${chosen.node}}`;
 const rate = (name: string) => `rate(${of(name)}[$__rate_interval])`;
-const node = '{{role}} {{instance}}';
+const node = '{{instance}}';
 
 /** Utilization, saturation and errors of a process; what Figure 6 of the paper shows is its first row. */
 export const nodes: Dashboard = {
@@ -76,12 +76,9 @@ export const nodes: Dashboard = {
         {
           kind: 'lines',
           title: 'Open files',
-          description: 'Sockets among them.',
-          unit: 'short',
-          queries: [
-            { expr: of('process_open_fds'), legend: `${node} open` },
-            { expr: of('process_max_fds'), legend: `${node} at most` },
-          ],
+          description: 'Sockets among them; of as many as the process may have.',
+          unit: 'percentunit',
+          queries: [{ expr: `${of('process_open_fds')} / ${of('process_max_fds')}`, legend: node }],
         },
       ],
     },
@@ -110,7 +107,7 @@ export const nodes: Dashboard = {
           description: 'How late the control thread is; the data plane has a thread of its own.',
           unit: 's',
           queries: [
-            { expr: of('nodejs_eventloop_lag_mean_seconds'), legend: `${node} mean` },
+            { expr: of('nodejs_eventloop_lag_seconds'), legend: `${node} when asked` },
             { expr: of('nodejs_eventloop_lag_p99_seconds'), legend: `${node} p99` },
           ],
           bad: { from: 0.25 },

@@ -78,6 +78,10 @@ export function observe(metrics: ProbeMetrics, zone: string, outcome: Outcome | 
   metrics.mos.set(labels, meanOpinionScore(rFactor({ delayMs, lossRatio })));
 }
 
+/** The pace is kept after a call that took longer, too: at once, the client would not be done with that one. */
+export const pauseMs = (everySeconds: number, tookMs: number): number =>
+  everySeconds * 1000 - (tookMs % (everySeconds * 1000));
+
 /** Calls until the signal. `call` gives undefined while another call is in progress. */
 export async function probe(
   { contact, everySeconds, callSeconds }: ProbeConfig,
@@ -89,6 +93,7 @@ export async function probe(
   const callee = parseContact(contact);
   if ('refused' in callee) throw new Error(callee.refused);
   for (const result of PROBE_RESULTS) metrics.calls.inc({ peer_zone: callee.zone, result }, 0);
+  metrics.setup.zero({ peer_zone: callee.zone });
   for (let waitedMs = 0; !attached() && waitedMs < ATTACH_MS_MAX && !signal.aborted; waitedMs += RETRY_MS)
     await sleep(RETRY_MS, undefined, { signal }).catch(() => {});
   await repeat(
@@ -101,7 +106,7 @@ export async function probe(
       const outcome = await Promise.race([call(contact, callSeconds), sleep(overMs, undefined, { ref: false })]);
       observe(metrics, callee.zone, outcome ?? undefined, Date.now());
       if (outcome?.kind === 'failed') log('warn', 'a probe call has failed', { reason: outcome.reason });
-      return Math.max(0, everySeconds * 1000 - (Date.now() - startedMs));
+      return pauseMs(everySeconds, Date.now() - startedMs);
     },
   );
 }

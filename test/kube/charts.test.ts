@@ -11,6 +11,7 @@ import { exec } from '../../lab/host/exec.ts';
 import { helm, helmReleases } from '../../lab/kubernetes/helm.ts';
 import { monitoring } from '../../manifests/monitoring.ts';
 import { kubernetes } from '../../manifests/release.ts';
+import { probeObjects } from '../../monitoring/probe.ts';
 import { customResourceDefinitions } from '../../operator/api/schema.ts';
 import { type Manifest, pods, zones } from '../../operator/kube/types.ts';
 import { documents } from '../yaml.ts';
@@ -159,6 +160,39 @@ for (const release of helmReleases) {
       assert.ok(objects.has(`PodDisruptionBudget ${operatorNamespace} herd-operator`));
     });
 
+    test('there is a client for each probe, which its values alone tell of', async () => {
+      const directory = { url: 'http://directory.eu:8080', rootKey: `${'a'.repeat(43)}=` };
+      const calls = { contact: `herd:na:${'a'.repeat(52)}:abcd`, everySeconds: 60, callSeconds: 8 };
+      const values = [
+        { name: 'eu-na', zone: 'eu', directory, identitySecret: 'eu-na', nodeSelector: { region: 'eu' }, calls },
+        { name: 'na-answers', zone: 'na', directory, identitySecret: 'na' },
+      ];
+      const folder = await mkdtemp(join(tmpdir(), 'herd-values-'));
+      const file = join(folder, 'values.json');
+      await writeFile(file, JSON.stringify({ nodeImage: 'registry.example/node', probes: values }));
+      const objects = objectsOf(await template(chart, '--values', file));
+      await rm(folder, { recursive: true });
+      for (const { calls, nodeSelector = {}, ...value } of values) {
+        const image = 'registry.example/node';
+        const probe = { ...value, calls, nodeSelector, image, namespace: operatorNamespace };
+        for (const expected of probeObjects(probe)) {
+          const { kind, metadata } = expected;
+          const found = objects.get(`${kind} ${metadata.namespace} ${metadata.name}`);
+          assert.deepEqual(unhashed(found), unhashed(expected));
+        }
+      }
+      const hashes = [...objects.values()].flatMap((object) => JSON.stringify(object).match(CONFIG_HASH) ?? []);
+      assert.equal(new Set(hashes).size, values.length);
+    });
+
+    const CONFIG_HASH = /"herd.network\/config-hash":"[0-9a-f]{64}"/g;
+    /** The file as an object: Helm orders its fields. */
+    const unhashed = (object: unknown) => {
+      const plain = JSON.parse(JSON.stringify(object).replace(CONFIG_HASH, '"hash":""'));
+      if (plain.data) plain.data = JSON.parse(plain.data['node.json']);
+      return plain;
+    };
+
     interface Deployment {
       readonly spec: {
         replicas: number;
@@ -182,6 +216,7 @@ for (const release of helmReleases) {
       ['resources.limit.memory=1Gi', /limit/],
       ['nodeSelector.disk=1', /nodeSelector/],
       ['crds.enabled=perhaps', /crds/],
+      ['probes[0].name=No Name', /probes/],
       ['monitoring.podMonitr.enabled=true', /podMonitr/],
       ['monitoring.podMonitor.enabled=perhaps', /podMonitor/],
     ] as const)

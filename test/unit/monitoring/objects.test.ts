@@ -2,8 +2,20 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'node:test';
+import type { V1PodTemplateSpec } from '@kubernetes/client-node';
 import { root } from '../../../monitoring/main.ts';
-import { dashboardConfigMaps, nodeMonitor, operatorMonitor, prometheusRule } from '../../../monitoring/objects.ts';
+import {
+  dashboardConfigMaps,
+  monitors,
+  nodeMonitor,
+  operatorMonitor,
+  probeMonitor,
+  prometheusRule,
+} from '../../../monitoring/objects.ts';
+import { probeObjects } from '../../../monitoring/probe.ts';
+import { printContact } from '../../../nodes/config/contact.ts';
+import { clientConfig, parseConfig } from '../../../nodes/config/node.ts';
+import { Identity } from '../../../nodes/crypto/keys.ts';
 import { installObjects } from '../../../operator/install.ts';
 import type { Manifest } from '../../../operator/kube/types.ts';
 import { directoryObjects } from '../../../operator/objects/directory.ts';
@@ -39,6 +51,32 @@ test('the PodMonitor finds the pods of every role, and the port where they tell'
   }
 });
 
+test('a probe is found by its own PodMonitor alone, its file is a client’s, and another file starts it anew', () => {
+  const contact = printContact('na', new Identity(Buffer.alloc(32, 1)).publicKey);
+  const objects = (everySeconds: number) =>
+    probeObjects({
+      name: 'eu-na',
+      namespace: 'herd-system',
+      image: 'herd.local/node:test',
+      zone: 'eu',
+      directory: { url: 'http://directory.eu:8080', rootKey: Buffer.alloc(32).toString('base64') },
+      identitySecret: 'eu-na',
+      nodeSelector: {},
+      calls: { contact, everySeconds, callSeconds: 8 },
+    });
+  const [file, deployment] = objects(60);
+  const text = Object.values(file.data)[0] as string;
+  assert.equal(parseConfig(clientConfig, text, 'node.json').probe!.contact, contact);
+  const { template } = deployment.spec as { template: V1PodTemplateSpec };
+  const found = monitors.filter(({ spec }) => selects(spec, template.metadata!.labels));
+  assert.deepEqual(found, [probeMonitor]);
+  const ports = template.spec!.containers[0]!.ports!.map(({ name }) => name);
+  for (const { port } of probeMonitor.spec.podMetricsEndpoints!) assert(ports.includes(port), port);
+  const [again, other] = [60, 61].map((seconds) => JSON.stringify(objects(seconds)[1]));
+  assert.equal(JSON.stringify(deployment), again);
+  assert.notEqual(again, other);
+});
+
 test('the ServiceMonitor finds the operator’s Service alone, and the port where it tells', () => {
   const objects = installObjects({ image: 'a', nodeImage: 'b', namespaces: [] });
   const services = objects.filter(({ kind }) => kind === 'Service') as (Manifest & {
@@ -57,7 +95,7 @@ test('the ServiceMonitor finds the operator’s Service alone, and the port wher
 });
 
 test('nobody is read more often than once a minute', () => {
-  for (const { spec } of [nodeMonitor, operatorMonitor]) {
+  for (const { spec } of monitors) {
     const { podMetricsEndpoints = [], endpoints = [] } = spec as Selecting;
     for (const { interval } of [...podMetricsEndpoints, ...endpoints]) assert.equal(interval, '60s');
   }

@@ -467,6 +467,16 @@ export const recordCases: readonly RecordCase[] = [
     samples: [{ labels: MIX, value: 0.5 }],
   },
   {
+    record: 'instance:herd_node_sent_configured:ratio_rate5m',
+    // It has just started, and sends all that it should.
+    series: {
+      [`herd_node_sent_datagrams_total{${MIX}}`]: '_x8 0+6000x2',
+      [`herd_node_configured_datagrams_per_second{${MIX}}`]: '_x8 100+0x2',
+    },
+    at: '10m',
+    samples: [],
+  },
+  {
     record: 'instance:herd_node_late_slots:ratio_rate5m',
     series: {
       [`herd_node_late_slots_total{${MIX}}`]: '0+750x10',
@@ -526,5 +536,11 @@ export const recordCases: readonly RecordCase[] = [
     },
     at: '10m',
     samples: [{ labels: 'verb="get"', value: 0.25 }],
+  },
+  {
+    record: 'verb:herd_operator_kube_errors:ratio_rate5m',
+    series: { 'herd_operator_kube_requests_total{verb="get",code="200",instance="o"}': '0+30x10' },
+    at: '10m',
+    samples: [{ labels: 'verb="get"', value: 0 }],
   },
 ];

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import type { Condition } from '../../../operator/api/conditions.ts';
-import { createMetrics, measureFleet } from '../../../operator/metrics.ts';
+import { beginCounting, createMetrics, measureFleet } from '../../../operator/metrics.ts';
 import { slot, superpeer, zone } from './samples.ts';
 
 const ready = (status: Condition['status'], reason: string): Condition => ({
@@ -43,6 +43,16 @@ async function series(metrics: ReturnType<typeof createMetrics>, name: string): 
   const { values } = await metrics.registry.getSingleMetric(`herd_operator_${name}`)!.get();
   return Object.fromEntries(values.map(({ labels, value }) => [Object.values(labels).join(' '), value]));
 }
+
+test('what counts stands at 0 before the first time, and an error is seen to rise from there', async () => {
+  const metrics = createMetrics();
+  beginCounting(metrics, ['zone'], ['pods']);
+  metrics.reconciles.inc({ controller: 'zone', result: 'error' });
+  assert.deepEqual(await series(metrics, 'reconcile_total'), { 'zone success': 0, 'zone error': 1 });
+  assert.deepEqual(await series(metrics, 'workqueue_adds_total'), { zone: 0 });
+  assert.deepEqual(await series(metrics, 'workqueue_retries_total'), { zone: 0 });
+  assert.deepEqual(await series(metrics, 'watch_errors_total'), { pods: 0 });
+});
 
 test('statuses are counted by zone, role, state and reason', async () => {
   const metrics = createMetrics();

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { Registry } from 'prom-client';
-import { observe, probe, probeMetrics } from '../../../../nodes/client/probe.ts';
+import { observe, pauseMs, probe, probeMetrics } from '../../../../nodes/client/probe.ts';
 import { printContact } from '../../../../nodes/config/contact.ts';
 import { clientConfig, parseConfig } from '../../../../nodes/config/node.ts';
 import { Identity } from '../../../../nodes/crypto/keys.ts';
@@ -75,6 +75,13 @@ test('calls its contact once it is attached, until the signal, and both results 
   assert.equal(asked, 2);
   assert.deepEqual(called, [[CONTACT, 3]]);
   assert.deepEqual([await read('calls_total', 'success'), await read('calls_total', 'failure')], [1, 0]);
+});
+
+test('calls keep their pace, and after one that took longer there is a pause as well', () => {
+  assert.deepEqual(
+    [6_000, 19_000, 30_000, 40_000].map((tookMs) => pauseMs(20, tookMs)),
+    [14_000, 1_000, 10_000, 20_000],
+  );
 });
 
 test('a configuration with a contact that is none is refused, by the field', () => {
