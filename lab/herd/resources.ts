@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { nodesNamespace } from '../../operator/admission.ts';
+import { hostNamespace } from '../../operator/admission.ts';
 
 /**
  * The deployment of the paper's section 4.3 as Kubernetes resources: four zones, eight mixes and rendezvous, two
@@ -42,8 +42,7 @@ export function regionsFor(available: readonly string[]): Regions {
 }
 
 export function namespaceObject(): object {
-  const labels = { ...nodesNamespace, 'pod-security.kubernetes.io/enforce': 'privileged' };
-  return { apiVersion: 'v1', kind: 'Namespace', metadata: { name: NAMESPACE, labels } };
+  return { apiVersion: 'v1', kind: 'Namespace', metadata: { name: NAMESPACE, labels: hostNamespace } };
 }
 
 export function herdObjects(regions: Regions): object[] {
