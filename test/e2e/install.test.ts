@@ -184,6 +184,7 @@ suite('installed on the local cluster', { skip }, () => {
     test('removed as the chart’s README says, nothing is left of it', async () => {
       const readme = await readFile(path.join(chart, 'README.md'), 'utf8');
       const [, block] = /To be rid of all of it.*?\n\n((?: {4}.*\n)+)/s.exec(readme)!;
+      await noWaiting();
       await sh(block!);
       await kubectl('delete', 'namespace', 'herd');
       await nothingLeft();
@@ -200,6 +201,7 @@ suite('installed on the local cluster', { skip }, () => {
         const made = await kubectl('get', 'statefulsets', '-n', 'herd', '-o', 'jsonpath={.items[*].status.replicas}');
         return made === Array(9).fill('1').join(' ');
       });
+      await noWaiting();
       await kubectl('delete', '-f', path.join(root, 'manifests', 'dist', 'samples.yaml'), '--timeout=120s');
     });
 
@@ -231,12 +233,16 @@ suite('installed on the local cluster', { skip }, () => {
       }));
 
     test('removed when the zones are, nothing is left of it', async () => {
+      await noWaiting();
       await kubectl('delete', 'superpeers,zones', '--all', '--all-namespaces', '--timeout=120s');
       await kubectl('delete', '-f', theFile, '--timeout=60s');
       await kubectl('delete', 'namespace', 'pods');
       await nothingLeft();
     });
   });
+
+  /** Zones that are deleted drain from their next epoch on: in a quarter of an hour. */
+  const noWaiting = () => kubectl('annotate', 'zones', '--all', '--all-namespaces', 'herd.network/force=true');
 
   async function nothingLeft(): Promise<void> {
     const wide =

@@ -144,7 +144,11 @@ suite('a namespace of nodes', { skip }, () => {
   before(async () => {
     plane = await startControlPlane({ controllers: false });
     await install(plane.admin, 'elsewhere');
-    await apply(plane.admin, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'nodes', labels: hostNamespace } });
+    await apply(plane.admin, {
+      apiVersion: 'v1',
+      kind: 'Namespace',
+      metadata: { name: 'nodes', labels: hostNamespace },
+    });
     await eventually(async () => (await create('nodes', changed(refused[0]![1]))) !== undefined, 'the policy');
   });
   after(() => plane?.stop());
