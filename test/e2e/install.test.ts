@@ -219,7 +219,10 @@ suite('installed on the local cluster', { skip }, () => {
         const next = (await readFile(theFile, 'utf8')).replaceAll('herd-operator:0.1.0', 'herd-operator:0.1.1');
         await run(local.kubectl, ['apply', '--server-side', '-f', '-'], next);
         await available();
-        assert.equal(await field('pods', system, '.items[*].spec.containers[0].image'), 'herd-operator:0.1.1');
+        await eventually(
+          'the operator is of the next version alone',
+          async () => (await field('pods', system, '.items[*].spec.containers[0].image')) === 'herd-operator:0.1.1',
+        );
         await works('quiet', 'pods');
       }));
 
