@@ -183,7 +183,7 @@ suite('installed on the local cluster', { skip }, () => {
 
     test('removed as the chart’s README says, nothing is left of it', async () => {
       const readme = await readFile(path.join(chart, 'README.md'), 'utf8');
-      const [, block] = /To be rid of all of it[^]*?\n\n((?: {4}.*\n)+)/.exec(readme)!;
+      const [, block] = /To be rid of all of it[\s\S]*?\n\n((?: {4}.*\n)+)/.exec(readme)!;
       await noWaiting();
       await sh(block!);
       await kubectl('delete', 'namespace', 'herd');
