@@ -1,4 +1,5 @@
 /** What a provider writes first: two zones that link with each other and with another provider's, and their superpeers. */
+import { hostNamespace } from '../operator/admission.ts';
 import { apiVersion } from '../operator/api/fields.ts';
 import type { Manifest } from '../operator/kube/types.ts';
 
@@ -18,9 +19,8 @@ const resource = (kind: string, name: string, spec: object): Manifest & { spec: 
 });
 
 export function sampleObjects(): Manifest[] {
-  const labels = { 'pod-security.kubernetes.io/enforce': 'restricted' };
   return [
-    { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace, labels } },
+    { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace, labels: hostNamespace } },
     resource('Zone', 'eu', {
       provider: 'north',
       jurisdiction: 'EU',

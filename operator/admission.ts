@@ -8,6 +8,9 @@ import type { Manifest } from './kube/types.ts';
 /** Namespaces that the policy is for. */
 export const nodesNamespace = { 'herd.network/nodes': 'true' };
 
+/** Of a namespace whose nodes have the network of their machine. */
+export const hostNamespace = { ...nodesNamespace, 'pod-security.kubernetes.io/enforce': 'privileged' };
+
 interface Ban {
   readonly expression: string;
   /** Names the field. */

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { clientFile, clientPod, confined } from '../../monitoring/probe.ts';
-import { nodesNamespace } from '../../operator/admission.ts';
+import { hostNamespace } from '../../operator/admission.ts';
 import { regionSelector } from '../../operator/objects/labels.ts';
 
 /**
@@ -41,8 +41,7 @@ export function regionsFor(available: readonly string[]): Regions {
 }
 
 export function namespaceObject(): object {
-  const labels = { ...nodesNamespace, 'pod-security.kubernetes.io/enforce': 'privileged' };
-  return { apiVersion: 'v1', kind: 'Namespace', metadata: { name: NAMESPACE, labels } };
+  return { apiVersion: 'v1', kind: 'Namespace', metadata: { name: NAMESPACE, labels: hostNamespace } };
 }
 
 export function herdObjects(regions: Regions): object[] {

@@ -31,7 +31,10 @@ const programs: Program[] = [
 ];
 
 /** What tests run besides. */
-const testPrograms: Program[] = [{ name: 'promtool', package: 'prometheus' }];
+const testPrograms: Program[] = [
+  { name: 'promtool', package: 'prometheus' },
+  { name: 'faketime', package: 'faketime' },
+];
 
 /** What `npm run observe` runs besides. */
 const observePrograms: Program[] = [

@@ -1,7 +1,7 @@
 /** Zone: gather → plan → apply → permissions → status → finalizer. Level-triggered: it asks what is, never what happened. */
 import type { Zone } from '../api/zone.ts';
 import { type CustomResource, zones } from '../kube/types.ts';
-import { directoryName, finalizer, type Owner, rootSecretName } from '../objects/labels.ts';
+import { directoryName, finalizer, forceAnnotation, type Owner, rootSecretName } from '../objects/labels.ts';
 import { givenManifest } from '../objects/slot.ts';
 import { keyKinds } from '../plan/key-rotation.ts';
 import { planZone, type ZoneView, zoneChangingKeys, zoneKey, zoneRotation } from '../plan/zone.ts';
@@ -41,6 +41,8 @@ export function zoneController(deps: Deps): Reconcile {
     await applier.apply(uid, plan.apply);
     if (plan.nudge) await applier.annotatePod(plan.nudge.pod, plan.nudge.annotations);
     for (const { slot, drain } of plan.permissions) await drains.applyField(givenManifest(slot, { drain }));
+    for (const slot of plan.forced)
+      await drains.applyField(givenManifest(slot, { drain: true }, { [forceAnnotation]: 'true' }));
     for (const [id, wish] of plan.members) members.wish(namespace, id, { key, controller: 'zone', home: uid }, wish);
     if (plan.finalizer) await applier.applyStatus(zones, raw, plan.status);
     else await applier.letGo(zones, raw);

@@ -85,8 +85,10 @@ export function memberSlotManifest(
 export function givenManifest(
   { metadata: { name, namespace, uid } }: NodeSlot,
   spec: { drain: boolean } | { port: number },
+  annotations?: Readonly<Record<string, string>>,
 ) {
-  return { apiVersion, kind: 'NodeSlot', metadata: { name, namespace, uid }, spec } satisfies Manifest & {
+  const given = { name, namespace, uid, ...(annotations ? { annotations } : {}) };
+  return { apiVersion, kind: 'NodeSlot', metadata: given, spec } satisfies Manifest & {
     spec: object;
   };
 }

@@ -105,13 +105,20 @@ export function unseenRoles(view: View, slots: readonly PlacedSlot[], wanted: re
   ]);
 }
 
-/** Whether a zone that is deleted waits. By force it does so only until the members that can be asked are told. */
+/**
+ * Whether a zone that is deleted waits: for all of its slots, so that none is left when the operator goes next; by force for
+ * those of other clusters only until the members that can be asked are told.
+ */
 export function isAwaited(view: View, isForced: boolean): boolean {
   const { zone, slots } = view;
   const members = membersOfZone(view, zone.metadata.name);
-  if (isForced) return members.some((member) => !member.problem && retired(view, [], member).length > 0);
   const own = slots.filter(({ spec }) => spec.zone === zone.metadata.name);
-  return (
-    mayHideSlots(zone, members) || own.some(({ spec, member }) => member !== undefined || spec.role !== 'superpeer')
+  // That of a superpeer stays when only the zone goes.
+  const here = own.filter(
+    ({ member, metadata, spec }) =>
+      member === undefined && (spec.role !== 'superpeer' || metadata.deletionTimestamp !== undefined),
   );
+  if (here.length > 0) return true;
+  if (isForced) return members.some((member) => !member.problem && retired(view, [], member).length > 0);
+  return mayHideSlots(zone, members) || own.some(({ member }) => member !== undefined);
 }

@@ -104,7 +104,8 @@ export function planSlot(view: SlotView, nowMs: number): SlotPlan {
   return {
     grant: view.port === slot.spec.port ? undefined : view.port,
     apply: objects && !paused && !isLeaving(slot) ? [objects.configMap, ...objects.budgets, objects.statefulSet] : [],
-    nudge: paused ? undefined : nudge(view),
+    // A pod that has come back while the zone is paused needs its address as well.
+    nudge: nudge(view),
     end: paused ? undefined : toEnd(view, drain),
     finalizer: !gone,
     status: {

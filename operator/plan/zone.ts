@@ -99,6 +99,8 @@ export interface ZonePlan {
   readonly nudge: { readonly pod: Pod; readonly annotations: Record<string, string> } | undefined;
   readonly remove: readonly Removal[];
   readonly permissions: readonly Permission[];
+  /** Slots that go with a zone that is deleted by force: they wait for nobody either. */
+  readonly forced: readonly NodeSlot[];
   /** By the member's id. */
   readonly members: ReadonlyMap<string, MemberWish>;
   /** Whether the zone keeps its finalizer. */
@@ -168,6 +170,10 @@ export function planZone(view: ZoneView, nowMs: number): ZonePlan {
     nudge: paused ? undefined : nudge(view, ownDirectory),
     remove: paused ? [] : removals(view, wanted),
     permissions: permissions.filter(({ slot }) => slot.member === undefined),
+    forced:
+      isLeaving(zone) && isForced(zone)
+        ? own.filter((slot) => slot.member === undefined && isLeaving(slot) && !isForced(slot))
+        : [],
     members: planMembers(view, wanted, permissions),
     finalizer: !isLeaving(zone) || isAwaited(view, isForced(zone)),
     status: {
@@ -202,8 +208,8 @@ function lastWords({ configMaps }: ZoneView, own: OwnDirectory | undefined): Man
   return there ? [own.configMap] : [];
 }
 
-const isLeaving = (thing: Zone | Superpeer) => thing.metadata.deletionTimestamp !== undefined;
-const isForced = ({ metadata }: Zone) => metadata.annotations?.[forceAnnotation] === 'true';
+const isLeaving = (thing: NodeSlot | Superpeer | Zone) => thing.metadata.deletionTimestamp !== undefined;
+const isForced = ({ metadata }: NodeSlot | Zone) => metadata.annotations?.[forceAnnotation] === 'true';
 const rolesOf = (zone: Zone): Role[] =>
   hosts(zone) ? ['directory', 'mix', 'rendezvous', 'superpeer'] : ['mix', 'rendezvous', 'superpeer'];
 const serviceOf = (zone: Zone): Manifest[] => (hosts(zone) ? [directoryService(zone)] : []);

@@ -410,11 +410,13 @@ function stretch(before: Scrape, after: Scrape): Stretch {
   ) as [Read, Read];
   const grown = (name: string) => b(name) - a(name);
   const ticks = grown('herd_node_ticks_total');
+  const seconds = (after.atMs - before.atMs) / 1000;
   const configured = [a, b].map((read) => read('herd_node_configured_datagrams_per_second') / ticksPerSecond);
   return {
-    perSecond: (1000 * ticks) / (after.atMs - before.atMs),
+    perSecond: ticks / seconds,
     sentPerTick: grown('herd_node_sent_datagrams_total') / ticks,
-    lateShare: grown('herd_node_late_slots_total') / ticks,
+    // Of the slots that there were: whoever stands still has fewer ticks.
+    lateShare: grown('herd_node_late_slots_total') / (ticksPerSecond * seconds),
     least: Math.min(...configured),
     most: Math.max(...configured),
   };

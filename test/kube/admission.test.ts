@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import test, { after, before, suite } from 'node:test';
 import type { V1Container, V1PodSpec, V1SecurityContext } from '@kubernetes/client-node';
 import { clientObjects } from '../../lab/herd/resources.ts';
-import { nodesNamespace } from '../../operator/admission.ts';
+import { hostNamespace } from '../../operator/admission.ts';
 import { slotObjects } from '../../operator/objects/slot.ts';
 import { directory, key, slot } from '../unit/operator/samples.ts';
 import { type ControlPlane, eventually, skip, startControlPlane } from './support/control-plane.ts';
@@ -144,8 +144,11 @@ suite('a namespace of nodes', { skip }, () => {
   before(async () => {
     plane = await startControlPlane({ controllers: false });
     await install(plane.admin, 'elsewhere');
-    const labels = { ...nodesNamespace, 'pod-security.kubernetes.io/enforce': 'privileged' };
-    await apply(plane.admin, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'nodes', labels } });
+    await apply(plane.admin, {
+      apiVersion: 'v1',
+      kind: 'Namespace',
+      metadata: { name: 'nodes', labels: hostNamespace },
+    });
     await eventually(async () => (await create('nodes', changed(refused[0]![1]))) !== undefined, 'the policy');
   });
   after(() => plane?.stop());

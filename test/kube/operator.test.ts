@@ -536,6 +536,18 @@ suite('the operator', { skip }, () => {
     assert.notEqual((await statusOf(kube.zones, 'later'))!.rootKey, rootKey);
   });
 
+  test('a zone that is deleted by force waits for its pods alone, and is gone when its slots are', async () => {
+    const ids = directories.registered.get('later')!;
+    for (const id of ids) directories.empty.delete(id);
+    for (const id of ids) await slotIs(id, { state: 'Active' });
+    const force = { metadata: { annotations: { 'herd.network/force': 'true' } } };
+    await plane.admin.patch(kube.zones, namespace, 'later', force);
+    await plane.admin.delete(kube.zones, namespace, 'later');
+    await eventually(async () => (await get(kube.zones, 'later')) === undefined, 'no zone');
+    for (const id of ids) assert.equal(await get(kube.nodeSlots, id), undefined, id);
+    for (const id of ids) assert.equal(await get(kube.pods, `${id}-0`), undefined, id);
+  });
+
   test('no reconcile failed for want of a permission', () => {
     assert.deepEqual(
       failures.filter((f) => f.includes('forbidden')),

@@ -108,6 +108,8 @@ test('a pod is told its address once, and again when its machine’s is another,
   const told = (rest: Partial<SlotView>) => planSlot(active(rest), laterMs).nudge?.annotations;
   const untold = { ...pod(name), metadata: { ...pod(name).metadata, annotations: {} } };
   assert.deepEqual(told({ pod: untold }), { 'herd.network/address': '203.0.113.7' });
+  const paused = slot(name, 'mix', {}, { paused: true });
+  assert.deepEqual(told({ pod: untold, slot: paused }), { 'herd.network/address': '203.0.113.7' }, 'it came back');
   assert.equal(told({}), undefined);
   const other = machine([{ type: 'ExternalIP', address: '203.0.113.8' }]);
   assert.deepEqual(told({ machine: other }), { 'herd.network/address': '203.0.113.8' });

@@ -328,7 +328,16 @@ test('a deleted zone keeps its directory and tells all slots to drain, until the
   assert.deepEqual(said(plan, 'Ready'), ['False', 'Deleted']);
   assert.equal(planZone(view(of, { slots: [slot('eu-sp', 'superpeer')] }), laterMs).finalizer, false);
   const forced = { ...of, metadata: { ...of.metadata, annotations: { 'herd.network/force': 'true' } } };
-  assert.equal(planZone(view(forced, { slots }), laterMs).finalizer, false);
+  const slotsGoing = slots.map(deleted);
+  const byForce = planZone(view(forced, { slots: slotsGoing }), laterMs);
+  assert.deepEqual(byForce.forced, slotsGoing);
+  assert.equal(byForce.finalizer, true, 'it waits for the pods, not for who rides on them');
+  assert.deepEqual(planZone(view(of, { slots: slotsGoing }), laterMs).forced, []);
+  const [going, , sp] = slotsGoing;
+  assert.equal(planZone(view(of, { slots: [sp!] }), laterMs).finalizer, true, 'a superpeer that goes as well');
+  const told = { ...going!, metadata: { ...going!.metadata, annotations: forced.metadata.annotations } };
+  assert.deepEqual(planZone(view(forced, { slots: [told] }), laterMs).forced, []);
+  assert.equal(planZone(view(forced, { slots: [] }), laterMs).finalizer, false);
 });
 
 test('a change of roster, peers or parameters does not change the directory’s template, and its pod is told', () => {
