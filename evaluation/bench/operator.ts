@@ -22,7 +22,7 @@ import { parseArgs } from 'node:util';
 import { Progress } from '../../lab/host/progress.ts';
 import { buildKubernetes } from '../../lab/kubernetes/build.ts';
 import { installObjects } from '../../operator/install.ts';
-import type { KubeClient } from '../../operator/kube/client.ts';
+import { KubeClient } from '../../operator/kube/client.ts';
 import { Reflector } from '../../operator/kube/reflector.ts';
 import * as kube from '../../operator/kube/types.ts';
 import { ports } from '../../operator/objects/config.ts';
@@ -93,8 +93,12 @@ export async function run(args: string[]): Promise<number> {
   }
 }
 
-async function measure(options: Options, plane: ControlPlane, progress: Progress, closing: (() => unknown)[]) {
+async function measure(options: Options, given: ControlPlane, progress: Progress, closing: (() => unknown)[]) {
   const print = printer(options);
+  const played = new Requests();
+  const admin = new KubeClient(given.adminCluster(), { onRequest: (verb, resource) => played.add(verb, resource) });
+  closing.push(() => admin.close());
+  const plane = { ...given, admin };
   await install(plane.admin, namespace);
   const stopping = new AbortController();
   closing.push(() => stopping.abort());
@@ -106,6 +110,8 @@ async function measure(options: Options, plane: ControlPlane, progress: Progress
   );
   const watched = watchWishes(plane.admin, stopping.signal);
 
+  const [servedBefore, playedBefore] = [serverSeconds(plane), process.cpuUsage()];
+  played.clear();
   const operator = await startOperator(plane, closing);
   await progress.step('Converging', async (step) => {
     const until = operator.startedMs + CONVERGE_MS_MAX;
@@ -117,18 +123,21 @@ async function measure(options: Options, plane: ControlPlane, progress: Progress
     }
   });
   print('converge', (performance.now() - operator.startedMs) / 1000, 's');
-  print('converge_requests', await operator.requests(), '1');
+  const asked = await operator.requests();
+  const cpuOfPlayed = process.cpuUsage(playedBefore);
+  print('converge_requests', asked.total, '1');
   print('converge_cpu', operator.cpuSeconds(), 's');
-  print(
-    'converge_server_cpu',
-    plane.processIds.reduce((sum, id) => sum + cpuSeconds(id), 0),
-    's',
-  );
+  print('converge_server_cpu', serverSeconds(plane) - servedBefore, 's');
+  print('converge_played_requests', played.total, '1');
+  print('converge_played_cpu', (cpuOfPlayed.user + cpuOfPlayed.system) / 1e6, 's');
+  for (const [who, requests] of Object.entries({ operator: asked, played })) {
+    for (const [of, count] of requests.most()) print(`requests of ${who}: ${of}`, count, '1');
+  }
 
   await progress.step('Resting', () => sleep(REST_MS));
-  const [requests, cpu] = [await operator.requests(), operator.cpuSeconds()];
+  const [requests, cpu] = [(await operator.requests()).total, operator.cpuSeconds()];
   await progress.step('Measuring rest', () => sleep(STEADY_MS));
-  print('idle_requests', ((await operator.requests()) - requests) / (STEADY_MS / 1000), '1/s');
+  print('idle_requests', ((await operator.requests()).total - requests) / (STEADY_MS / 1000), '1/s');
   print('idle_cpu', (operator.cpuSeconds() - cpu) / (STEADY_MS / 1000), 's/s');
 
   const seconds: number[] = [];
@@ -293,8 +302,10 @@ async function startOperator(plane: ControlPlane, closing: (() => unknown)[]) {
   closing.push(() => stop(child));
   const requests = async () => {
     const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
-    const counts = text.matchAll(/^herd_operator_kube_requests_total\{.*\} (\d+)$/gm);
-    return Array.from(counts, ([, count]) => Number(count)).reduce((sum, count) => sum + count, 0);
+    const requests = new Requests();
+    const counts = /^herd_operator_kube_requests_total\{verb="(.*)",resource="(.*)",code=".*"\} (\d+)$/gm;
+    for (const [, verb, resource, count] of text.matchAll(counts)) requests.add(verb!, resource!, Number(count));
+    return requests;
   };
   await eventually(requests, 'the operator’s metrics');
   const memory = () => readFileSync(`/proc/${child.pid}/status`, 'utf8');
@@ -306,6 +317,31 @@ async function startOperator(plane: ControlPlane, closing: (() => unknown)[]) {
     cpuSeconds: () => cpuSeconds(child.pid!),
   };
 }
+
+/** How often what was asked of the API server. */
+class Requests {
+  /** BOUNDED: by verbs and kinds. */
+  readonly #counts = new Map<string, number>();
+
+  add(verb: string, resource: string, count = 1): void {
+    const of = `${verb} ${resource}`;
+    this.#counts.set(of, (this.#counts.get(of) ?? 0) + count);
+  }
+
+  clear(): void {
+    this.#counts.clear();
+  }
+
+  get total(): number {
+    return [...this.#counts.values()].reduce((sum, count) => sum + count, 0);
+  }
+
+  most(): [string, number][] {
+    return [...this.#counts].sort(([, a], [, b]) => b - a);
+  }
+}
+
+const serverSeconds = (plane: ControlPlane) => plane.processIds.reduce((sum, id) => sum + cpuSeconds(id), 0);
 
 /** Of user and kernel; in the file the name, which may hold anything, ends with the last parenthesis. */
 function cpuSeconds(processId: number): number {
@@ -348,6 +384,6 @@ function printer({ zones, superpeers, json }: Options) {
   return (figure: string, exact: number, unit: string) => {
     const value = Number(exact.toPrecision(4));
     if (json) console.log(JSON.stringify({ ...context, figure, value, unit }));
-    else console.log(`${figure.padEnd(20)} ${String(value).padStart(10)} ${unit === '1' ? '' : unit}`);
+    else console.log(`${figure.padEnd(48)} ${String(value).padStart(10)} ${unit === '1' ? '' : unit}`);
   };
 }
