@@ -181,8 +181,9 @@ async function playCluster(plane: ControlPlane, signal: AbortSignal) {
   const kubelet = await playKubelet(plane);
   const scope = { labelSelector: 'herd.network/role=directory' };
   const configs = new Reflector(admin, kube.configMaps, scope, () => {});
+  const configOf = (zoneName: string) => configs.store.get(`${namespace}/${zoneName}-directory-0`);
   const directories = new PlayedDirectories(admin, (zoneName) => {
-    const config = configs.store.get(`${namespace}/${zoneName}-directory-0`);
+    const config = configOf(zoneName);
     return config ? [config] : [];
   });
   const pods = new Reflector(admin, kube.pods, { labelSelector: managedSelector }, ({ after }) => {
@@ -196,7 +197,7 @@ async function playCluster(plane: ControlPlane, signal: AbortSignal) {
     if (!ids.includes(id)) directories.registered.set(zoneName, [...ids, id]);
   });
   for (const reflector of [configs, pods]) void reflector.run(signal);
-  const server = await serveDirectories(directories);
+  const server = await serveDirectories(directories, configOf);
   return {
     async close() {
       await kubelet.stop();
@@ -207,15 +208,19 @@ async function playCluster(plane: ControlPlane, signal: AbortSignal) {
 }
 
 /** All directories at once: which one is asked is in the path. */
-async function serveDirectories(directories: PlayedDirectories): Promise<Server> {
+async function serveDirectories(
+  directories: PlayedDirectories,
+  configOf: (zoneName: string) => kube.ConfigMap | undefined,
+): Promise<Server> {
   /** Path → answer, while it says the same: signing is the directories' work, not to be measured. BOUNDED: by the zones and superpeers. */
-  const answers = new Map<string, { ids: readonly string[] | undefined; untilMs: number; text: string }>();
+  const answers = new Map<string, { of: readonly unknown[]; untilMs: number; text: string }>();
   const answerTo = async (url: string) => {
-    const ids = directories.registered.get(/\/v1\/zones\/([^/]+)\//.exec(url)?.[1] ?? '');
+    const zoneName = /\/v1\/zones\/([^/]+)\//.exec(url)?.[1] ?? '';
+    const of = [directories.registered.get(zoneName), configOf(zoneName)];
     const known = answers.get(url);
-    if (known && known.ids === ids && performance.now() < known.untilMs) return known.text;
+    if (known?.of.every((part, i) => part === of[i]) && performance.now() < known.untilMs) return known.text;
     const text = JSON.stringify(await directories.ask(url));
-    answers.set(url, { ids, untilMs: performance.now() + 30_000, text });
+    answers.set(url, { of, untilMs: performance.now() + 30_000, text });
     return text;
   };
   const server = createServer((request, response) => {
