@@ -6,7 +6,7 @@ import { parseZone, type Zone } from '../api/zone.ts';
 import { Cache, type CacheScope } from '../kube/cache.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { Beginning, ReflectorOptions } from '../kube/reflector.ts';
-import type { Change, Index } from '../kube/store.ts';
+import { type Change, type Index, share } from '../kube/store.ts';
 import * as kube from '../kube/types.ts';
 import { homeLabel, managedSelector } from '../objects/labels.ts';
 import type { MemberView, Names, PlacedSlot } from '../plan/members.ts';
@@ -59,8 +59,12 @@ export const byZoneOfSlot: Index<kube.CustomResource> = (raw) => {
 /** Pods by the machine that they are on. */
 const byMachine: Index<kube.Pod> = (pod) => (pod.spec?.nodeName ? [pod.spec.nodeName] : []);
 
+/** Nodes of one layer of a zone. */
+const nodesOf = ({ metadata: { labels } }: kube.KubeObject) =>
+  `${labels?.['herd.network/zone']} ${labels?.['herd.network/role']}`;
+
 /** What slots and directories are judged by: not a third of a pod, and there is one for each node. */
-const ofPod = ({ metadata, spec, status }: kube.Pod): kube.Pod => ({
+const ofPod = ({ metadata: { ownerReferences: _, ...metadata }, spec, status }: kube.Pod): kube.Pod => ({
   metadata,
   ...(spec && {
     spec: {
@@ -92,11 +96,11 @@ export function createCaches(client: KubeClient, namespaces: readonly string[], 
     resource: kube.Resource<T>,
     scope: CacheScope,
     onChange: (change: Change<T>) => void,
-    rest: Pick<ReflectorOptions<T>, 'indexes' | 'keep'> = {},
+    rest: Pick<ReflectorOptions<T>, 'indexes' | 'keep' | 'kinOf'> = {},
   ) => {
     const onError = (error: unknown) => handlers.onError(resource.plural, error);
     const onBegin = (by: Beginning) => handlers.onBegin(resource.plural, by);
-    return new Cache(client, resource, scope, onChange, { onError, onBegin, ...rest });
+    return new Cache(client, resource, scope, onChange, { kinOf: nodesOf, onError, onBegin, ...rest });
   };
   return {
     zones: of(kube.zones, own, handlers.onZone, { indexes: { namedZone: byNamedZone } }),
@@ -117,7 +121,8 @@ function memoized<T>(parse: (raw: object) => Parsed<T>): (raw: object) => Parsed
   return (raw) => {
     const before = known.get(raw);
     if (before) return before;
-    const parsed = parse(raw);
+    // Mostly it is what was read: then it is kept once.
+    const parsed = share(parse(raw), { ok: true, value: raw });
     known.set(raw, parsed);
     return parsed;
   };

@@ -20,6 +20,8 @@ export interface ReflectorOptions<T> {
   readonly indexes?: Readonly<Record<string, Index<T>>>;
   /** What of an object is kept, without managedFields in any case; the default is all. */
   readonly keep?: (object: T) => T;
+  /** Says the same of objects that are much alike, such as pods of one template; the default is that all are. */
+  readonly kinOf?: (object: T) => string;
   /** The default suits all but tests. */
   readonly patience?: Patience;
 }
@@ -63,7 +65,7 @@ export class Reflector<T extends KubeObject> {
   ) {
     this.#client = client;
     this.resource = resource;
-    this.store = new Store(options.indexes ?? {});
+    this.store = new Store(options.indexes ?? {}, options.kinOf);
     this.#scope = scope;
     this.#onChange = onChange;
     this.#options = options;
