@@ -38,7 +38,7 @@ const SERVICE_RANGE = '127.96.0.0/16';
 const SERVICE_ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount';
 /** Objects that are made at once. */
 const CONCURRENCY = 8;
-const CONVERGE_MS_MAX = 30 * 60_000;
+const CONVERGE_MS_MAX = 20 * 60_000;
 /** What the last statuses set off comes to rest. */
 const REST_MS = 15_000;
 const STEADY_MS = 60_000;

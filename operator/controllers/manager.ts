@@ -157,7 +157,7 @@ export class Manager {
     const { name } = object.metadata;
     const naming = zonesNaming(this.caches, namespace, name);
     for (const zone of [was, is]) {
-      if (zone) for (const dependent of dependents(zone, naming)) this.workers.zone.add(`${namespace}/${dependent}`);
+      if (zone) for (const dependent of dependents(zone, naming)) this.#addZone(`${namespace}/${dependent}`);
     }
     for (const superpeer of superpeersOf(this.caches, namespace, name)) this.workers.superpeer.add(keyOf(superpeer));
   }
@@ -226,7 +226,13 @@ export class Manager {
 
   #addZones(namespace: string, zone: string): void {
     const known = zoneNamed(this.caches, namespace, zone);
-    for (const name of zonesOf(zone, known)) this.workers.zone.add(`${namespace}/${name}`);
+    for (const name of zonesOf(zone, known)) this.#addZone(`${namespace}/${name}`);
+  }
+
+  /** For what has become of another object: that is no reason to begin with the zone. */
+  #addZone(key: string): void {
+    const zone = this.caches.zones.get(key);
+    this.workers.zone.add(key, zone && !zone.status ? 'first' : 'routine');
   }
 }
 
