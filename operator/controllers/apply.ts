@@ -38,7 +38,7 @@ const resources = {
 
 /** What others need not know at once is worth a write of its own when it has lasted so long, and then when this has gone by. */
 const lastingMs = 5_000;
-const againMs = 15_000;
+export const againMs = 15_000;
 
 /** In milliseconds of performance.now(). */
 interface Passing {
