@@ -31,8 +31,8 @@ async function main(): Promise<number> {
   const config = readConfig(process.argv.slice(2), process.env);
   const cluster = config.kubeconfig ? await fromKubeconfig(config.kubeconfig) : await inCluster(process.env);
   const metrics = createMetrics();
-  const onRequest = (verb: string, code: number, seconds: number) => {
-    metrics.kubeRequests.inc({ verb, code });
+  const onRequest = (verb: string, resource: string, code: number, seconds: number) => {
+    metrics.kubeRequests.inc({ verb, resource, code });
     if (verb !== 'watch') metrics.kubeRequestSeconds.observe({ verb }, seconds);
   };
   const stop = new AbortController();

@@ -66,8 +66,8 @@ export function createMetrics() {
     }),
     kubeRequests: new Counter({
       name: 'herd_operator_kube_requests_total',
-      help: 'Requests to the API server by verb and HTTP status; code 0 got no answer.',
-      labelNames: ['verb', 'code'] as const,
+      help: 'Requests to the API server by verb, what it was of and HTTP status; code 0 got no answer.',
+      labelNames: ['verb', 'resource', 'code'] as const,
       registers,
     }),
     kubeRequestSeconds: new Histogram({

@@ -22,7 +22,7 @@ import { parseArgs } from 'node:util';
 import { Progress } from '../../lab/host/progress.ts';
 import { buildKubernetes } from '../../lab/kubernetes/build.ts';
 import { installObjects } from '../../operator/install.ts';
-import type { KubeClient } from '../../operator/kube/client.ts';
+import { KubeClient } from '../../operator/kube/client.ts';
 import { Reflector } from '../../operator/kube/reflector.ts';
 import * as kube from '../../operator/kube/types.ts';
 import { ports } from '../../operator/objects/config.ts';
@@ -38,7 +38,7 @@ const SERVICE_RANGE = '127.96.0.0/16';
 const SERVICE_ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount';
 /** Objects that are made at once. */
 const CONCURRENCY = 8;
-const CONVERGE_MS_MAX = 30 * 60_000;
+const CONVERGE_MS_MAX = 20 * 60_000;
 /** What the last statuses set off comes to rest. */
 const REST_MS = 15_000;
 const STEADY_MS = 60_000;
@@ -93,8 +93,12 @@ export async function run(args: string[]): Promise<number> {
   }
 }
 
-async function measure(options: Options, plane: ControlPlane, progress: Progress, closing: (() => unknown)[]) {
+async function measure(options: Options, given: ControlPlane, progress: Progress, closing: (() => unknown)[]) {
   const print = printer(options);
+  const played = new Requests();
+  const admin = new KubeClient(given.adminCluster(), { onRequest: (verb, resource) => played.add(verb, resource) });
+  closing.push(() => admin.close());
+  const plane = { ...given, admin };
   await install(plane.admin, namespace);
   const stopping = new AbortController();
   closing.push(() => stopping.abort());
@@ -106,6 +110,8 @@ async function measure(options: Options, plane: ControlPlane, progress: Progress
   );
   const watched = watchWishes(plane.admin, stopping.signal);
 
+  const [servedBefore, playedBefore] = [serverSeconds(plane), process.cpuUsage()];
+  played.clear();
   const operator = await startOperator(plane, closing);
   await progress.step('Converging', async (step) => {
     const until = operator.startedMs + CONVERGE_MS_MAX;
@@ -117,18 +123,21 @@ async function measure(options: Options, plane: ControlPlane, progress: Progress
     }
   });
   print('converge', (performance.now() - operator.startedMs) / 1000, 's');
-  print('converge_requests', await operator.requests(), '1');
+  const asked = await operator.requests();
+  const cpuOfPlayed = process.cpuUsage(playedBefore);
+  print('converge_requests', asked.total, '1');
   print('converge_cpu', operator.cpuSeconds(), 's');
-  print(
-    'converge_server_cpu',
-    plane.processIds.reduce((sum, id) => sum + cpuSeconds(id), 0),
-    's',
-  );
+  print('converge_server_cpu', serverSeconds(plane) - servedBefore, 's');
+  print('converge_played_requests', played.total, '1');
+  print('converge_played_cpu', (cpuOfPlayed.user + cpuOfPlayed.system) / 1e6, 's');
+  for (const [who, requests] of Object.entries({ operator: asked, played })) {
+    for (const [of, count] of requests.most()) print(`requests of ${who}: ${of}`, count, '1');
+  }
 
   await progress.step('Resting', () => sleep(REST_MS));
-  const [requests, cpu] = [await operator.requests(), operator.cpuSeconds()];
+  const [requests, cpu] = [(await operator.requests()).total, operator.cpuSeconds()];
   await progress.step('Measuring rest', () => sleep(STEADY_MS));
-  print('idle_requests', ((await operator.requests()) - requests) / (STEADY_MS / 1000), '1/s');
+  print('idle_requests', ((await operator.requests()).total - requests) / (STEADY_MS / 1000), '1/s');
   print('idle_cpu', (operator.cpuSeconds() - cpu) / (STEADY_MS / 1000), 's/s');
 
   const seconds: number[] = [];
@@ -172,8 +181,9 @@ async function playCluster(plane: ControlPlane, signal: AbortSignal) {
   const kubelet = await playKubelet(plane);
   const scope = { labelSelector: 'herd.network/role=directory' };
   const configs = new Reflector(admin, kube.configMaps, scope, () => {});
+  const configOf = (zoneName: string) => configs.store.get(`${namespace}/${zoneName}-directory-0`);
   const directories = new PlayedDirectories(admin, (zoneName) => {
-    const config = configs.store.get(`${namespace}/${zoneName}-directory-0`);
+    const config = configOf(zoneName);
     return config ? [config] : [];
   });
   const pods = new Reflector(admin, kube.pods, { labelSelector: managedSelector }, ({ after }) => {
@@ -187,7 +197,7 @@ async function playCluster(plane: ControlPlane, signal: AbortSignal) {
     if (!ids.includes(id)) directories.registered.set(zoneName, [...ids, id]);
   });
   for (const reflector of [configs, pods]) void reflector.run(signal);
-  const server = await serveDirectories(directories);
+  const server = await serveDirectories(directories, configOf);
   return {
     async close() {
       await kubelet.stop();
@@ -198,15 +208,19 @@ async function playCluster(plane: ControlPlane, signal: AbortSignal) {
 }
 
 /** All directories at once: which one is asked is in the path. */
-async function serveDirectories(directories: PlayedDirectories): Promise<Server> {
+async function serveDirectories(
+  directories: PlayedDirectories,
+  configOf: (zoneName: string) => kube.ConfigMap | undefined,
+): Promise<Server> {
   /** Path → answer, while it says the same: signing is the directories' work, not to be measured. BOUNDED: by the zones and superpeers. */
-  const answers = new Map<string, { ids: readonly string[] | undefined; untilMs: number; text: string }>();
+  const answers = new Map<string, { of: readonly unknown[]; untilMs: number; text: string }>();
   const answerTo = async (url: string) => {
-    const ids = directories.registered.get(/\/v1\/zones\/([^/]+)\//.exec(url)?.[1] ?? '');
+    const zoneName = /\/v1\/zones\/([^/]+)\//.exec(url)?.[1] ?? '';
+    const of = [directories.registered.get(zoneName), configOf(zoneName)];
     const known = answers.get(url);
-    if (known && known.ids === ids && performance.now() < known.untilMs) return known.text;
+    if (known?.of.every((part, i) => part === of[i]) && performance.now() < known.untilMs) return known.text;
     const text = JSON.stringify(await directories.ask(url));
-    answers.set(url, { ids, untilMs: performance.now() + 30_000, text });
+    answers.set(url, { of, untilMs: performance.now() + 30_000, text });
     return text;
   };
   const server = createServer((request, response) => {
@@ -293,8 +307,10 @@ async function startOperator(plane: ControlPlane, closing: (() => unknown)[]) {
   closing.push(() => stop(child));
   const requests = async () => {
     const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
-    const counts = text.matchAll(/^herd_operator_kube_requests_total\{.*\} (\d+)$/gm);
-    return Array.from(counts, ([, count]) => Number(count)).reduce((sum, count) => sum + count, 0);
+    const requests = new Requests();
+    const counts = /^herd_operator_kube_requests_total\{verb="(.*)",resource="(.*)",code=".*"\} (\d+)$/gm;
+    for (const [, verb, resource, count] of text.matchAll(counts)) requests.add(verb!, resource!, Number(count));
+    return requests;
   };
   await eventually(requests, 'the operator’s metrics');
   const memory = () => readFileSync(`/proc/${child.pid}/status`, 'utf8');
@@ -306,6 +322,31 @@ async function startOperator(plane: ControlPlane, closing: (() => unknown)[]) {
     cpuSeconds: () => cpuSeconds(child.pid!),
   };
 }
+
+/** How often what was asked of the API server. */
+class Requests {
+  /** BOUNDED: by verbs and kinds. */
+  readonly #counts = new Map<string, number>();
+
+  add(verb: string, resource: string, count = 1): void {
+    const of = `${verb} ${resource}`;
+    this.#counts.set(of, (this.#counts.get(of) ?? 0) + count);
+  }
+
+  clear(): void {
+    this.#counts.clear();
+  }
+
+  get total(): number {
+    return [...this.#counts.values()].reduce((sum, count) => sum + count, 0);
+  }
+
+  most(): [string, number][] {
+    return [...this.#counts].sort(([, a], [, b]) => b - a);
+  }
+}
+
+const serverSeconds = (plane: ControlPlane) => plane.processIds.reduce((sum, id) => sum + cpuSeconds(id), 0);
 
 /** Of user and kernel; in the file the name, which may hold anything, ends with the last parenthesis. */
 function cpuSeconds(processId: number): number {
@@ -348,6 +389,6 @@ function printer({ zones, superpeers, json }: Options) {
   return (figure: string, exact: number, unit: string) => {
     const value = Number(exact.toPrecision(4));
     if (json) console.log(JSON.stringify({ ...context, figure, value, unit }));
-    else console.log(`${figure.padEnd(20)} ${String(value).padStart(10)} ${unit === '1' ? '' : unit}`);
+    else console.log(`${figure.padEnd(48)} ${String(value).padStart(10)} ${unit === '1' ? '' : unit}`);
   };
 }

@@ -139,6 +139,16 @@ export const operator: Dashboard = {
         },
         {
           kind: 'lines',
+          title: 'Requests by what they were of',
+          description: 'A second, by verb and resource.',
+          unit: 'cps',
+          queries: [
+            { expr: by('verb, resource', 'herd_operator_kube_requests_total'), legend: '{{verb}} {{resource}}' },
+          ],
+          runbook: 'HerdAPIErrors',
+        },
+        {
+          kind: 'lines',
           title: 'Errors',
           description: 'Share of requests with no answer, 401, 403, 429 or 5xx.',
           unit: 'percentunit',

@@ -36,6 +36,18 @@ const resources = {
   StatefulSet: statefulSets,
 } satisfies Record<Removal['kind'], Resource<KubeObject>>;
 
+/** What others need not know at once is worth a write of its own when it has lasted so long, and then when this has gone by. */
+const lastingMs = 5_000;
+export const againMs = 15_000;
+
+/** In milliseconds of performance.now(). */
+interface Passing {
+  /** When a status that can wait began to differ from what was told; undefined: it does not. */
+  readonly sinceMs?: number;
+  /** When one was last told. */
+  readonly toldMs: number;
+}
+
 export class Applier {
   readonly #client: KubeClient;
   readonly #caches: Partial<Caches>;
@@ -45,6 +57,9 @@ export class Applier {
   readonly #intents = new Map<string, Map<string, string>>();
   /** Owner uid → resourceVersion of the status that we wrote last, 'unknown' while no answer has come. BOUNDED: as #intents. */
   readonly #told = new Map<string, number | 'unknown'>();
+
+  /** Owner uid → what its status has to say and can wait. BOUNDED: as #intents. */
+  readonly #passing = new Map<string, Passing>();
 
   /**
    * @param caches where what is there is seen
@@ -98,11 +113,20 @@ export class Applier {
   /**
    * One write per reconcile at most, and none when nothing changed. A cache that doesn't show our last write yet is no
    * witness of that: what it shows may be what we meant before, and mean again.
+   * @param isPassing nobody waits for it: it is written when it, or others that can wait, have lasted
+   * @returns milliseconds after which what waits is due, if anything does
    */
-  async applyStatus(resource: Resource<CustomResource>, raw: CustomResource, status: object): Promise<void> {
+  async applyStatus(
+    resource: Resource<CustomResource>,
+    raw: CustomResource,
+    status: object,
+    isPassing = false,
+  ): Promise<number | undefined> {
     const { name, namespace, uid, resourceVersion } = raw.metadata;
     const told = this.#told.get(uid) ?? 0;
-    if (told !== 'unknown' && Number(resourceVersion) >= told && isDeepStrictEqual(raw.status, status)) return;
+    const isTold = told !== 'unknown' && Number(resourceVersion) >= told && isDeepStrictEqual(raw.status, status);
+    const waitMs = this.#waitMs(uid, isPassing && !isTold);
+    if (isTold || waitMs > 0) return waitMs || undefined;
     const manifest = { apiVersion, kind: resource.kind, metadata: { name, namespace: namespace!, uid }, status };
     this.#told.set(uid, 'unknown');
     // Deleted while we looked: nobody is left to tell.
@@ -111,6 +135,18 @@ export class Applier {
         this.#told.set(uid, Number(metadata.resourceVersion));
       }),
     );
+    return undefined;
+  }
+
+  /** @returns milliseconds for which a status is not to be written */
+  #waitMs(uid: string, isPassing: boolean): number {
+    const now = performance.now();
+    const { sinceMs = now, toldMs } = this.#passing.get(uid) ?? { toldMs: Number.NEGATIVE_INFINITY };
+    const waitMs = isPassing ? Math.max(0, sinceMs + lastingMs - now, toldMs + againMs - now) : 0;
+    const next = waitMs > 0 ? { sinceMs, toldMs } : { toldMs: isPassing ? now : toldMs };
+    if (next.toldMs + againMs > now || waitMs > 0) this.#passing.set(uid, next);
+    else this.#passing.delete(uid);
+    return waitMs;
   }
 
   /** When the object is deleted it stays until it is let go. */
@@ -122,7 +158,7 @@ export class Applier {
   }
 
   /** Whoever put the finalizer there. An object that is no more needs nothing. */
-  async letGo(resource: Resource<CustomResource>, { metadata }: CustomResource): Promise<void> {
+  async letGo(resource: Resource<CustomResource>, { metadata }: CustomResource): Promise<undefined> {
     const { name, namespace, uid, resourceVersion } = metadata;
     const finalizers = metadata.finalizers?.filter((other) => other !== finalizer) ?? [];
     const changes = { metadata: { uid, resourceVersion, finalizers } };
@@ -151,6 +187,7 @@ export class Applier {
   forget(ownerUid: string): void {
     this.#intents.delete(ownerUid);
     this.#told.delete(ownerUid);
+    this.#passing.delete(ownerUid);
   }
 
   #cacheOf(kind: string): Cache<KubeObject> | undefined {

@@ -5,8 +5,8 @@ import { parseSuperpeer, type Superpeer } from '../api/superpeer.ts';
 import { parseZone, type Zone } from '../api/zone.ts';
 import { Cache, type CacheScope } from '../kube/cache.ts';
 import type { KubeClient } from '../kube/client.ts';
-import type { Beginning } from '../kube/reflector.ts';
-import type { Change, Index } from '../kube/store.ts';
+import type { Beginning, ReflectorOptions } from '../kube/reflector.ts';
+import { type Change, type Index, share } from '../kube/store.ts';
 import * as kube from '../kube/types.ts';
 import { homeLabel, managedSelector } from '../objects/labels.ts';
 import type { MemberView, Names, PlacedSlot } from '../plan/members.ts';
@@ -59,6 +59,36 @@ export const byZoneOfSlot: Index<kube.CustomResource> = (raw) => {
 /** Pods by the machine that they are on. */
 const byMachine: Index<kube.Pod> = (pod) => (pod.spec?.nodeName ? [pod.spec.nodeName] : []);
 
+/** Nodes of one layer of a zone. */
+const nodesOf = ({ metadata: { labels } }: kube.KubeObject) =>
+  `${labels?.['herd.network/zone']} ${labels?.['herd.network/role']}`;
+
+/** What slots and directories are judged by: not a third of a pod, and there is one for each node. */
+const ofPod = ({ metadata: { ownerReferences: _, ...metadata }, spec, status }: kube.Pod): kube.Pod => ({
+  metadata,
+  ...(spec && {
+    spec: {
+      ...(spec.nodeName === undefined ? {} : { nodeName: spec.nodeName }),
+      ...(spec.hostNetwork === undefined ? {} : { hostNetwork: spec.hostNetwork }),
+      containers: spec.containers.map(({ name, ports }) => ({ name, ...(ports && { ports }) })),
+    },
+  }),
+  ...(status && {
+    status: {
+      ...(status.phase === undefined ? {} : { phase: status.phase }),
+      ...(status.podIPs && { podIPs: status.podIPs }),
+      ...(status.conditions && { conditions: status.conditions }),
+    },
+  }),
+});
+
+/** A machine tells of its images as well, which are many. */
+const ofMachine = ({ metadata, spec, status }: kube.KubeNode): kube.KubeNode => ({
+  metadata,
+  ...(spec?.unschedulable === undefined ? {} : { spec: { unschedulable: spec.unschedulable } }),
+  ...(status?.addresses && { status: { addresses: status.addresses } }),
+});
+
 export function createCaches(client: KubeClient, namespaces: readonly string[], handlers: CacheHandlers): Caches {
   const own = { namespaces };
   const managed = { namespaces, labelSelector: managedSelector };
@@ -66,22 +96,22 @@ export function createCaches(client: KubeClient, namespaces: readonly string[], 
     resource: kube.Resource<T>,
     scope: CacheScope,
     onChange: (change: Change<T>) => void,
-    indexes: Record<string, Index<T>> = {},
+    rest: Pick<ReflectorOptions<T>, 'indexes' | 'keep' | 'kinOf'> = {},
   ) => {
     const onError = (error: unknown) => handlers.onError(resource.plural, error);
     const onBegin = (by: Beginning) => handlers.onBegin(resource.plural, by);
-    return new Cache(client, resource, scope, onChange, { onError, onBegin, indexes });
+    return new Cache(client, resource, scope, onChange, { kinOf: nodesOf, onError, onBegin, ...rest });
   };
   return {
-    zones: of(kube.zones, own, handlers.onZone, { namedZone: byNamedZone }),
-    superpeers: of(kube.superpeers, own, handlers.onSuperpeer, { zone: byZone }),
-    slots: of(kube.nodeSlots, own, handlers.onSlot, { zone: byZoneOfSlot }),
+    zones: of(kube.zones, own, handlers.onZone, { indexes: { namedZone: byNamedZone } }),
+    superpeers: of(kube.superpeers, own, handlers.onSuperpeer, { indexes: { zone: byZone } }),
+    slots: of(kube.nodeSlots, own, handlers.onSlot, { indexes: { zone: byZoneOfSlot } }),
     configMaps: of(kube.configMaps, managed, handlers.onChild),
     services: of(kube.services, managed, handlers.onChild),
     statefulSets: of(kube.statefulSets, managed, handlers.onChild),
     budgets: of(kube.podDisruptionBudgets, managed, handlers.onChild),
-    pods: of(kube.pods, managed, handlers.onPod, { machine: byMachine }),
-    machines: of(kube.nodes, { namespaces: [] }, handlers.onMachine),
+    pods: of(kube.pods, managed, handlers.onPod, { indexes: { machine: byMachine }, keep: ofPod }),
+    machines: of(kube.nodes, { namespaces: [] }, handlers.onMachine, { keep: ofMachine }),
   };
 }
 
@@ -91,7 +121,8 @@ function memoized<T>(parse: (raw: object) => Parsed<T>): (raw: object) => Parsed
   return (raw) => {
     const before = known.get(raw);
     if (before) return before;
-    const parsed = parse(raw);
+    // Mostly it is what was read: then it is kept once.
+    const parsed = share(parse(raw), { ok: true, value: raw });
     known.set(raw, parsed);
     return parsed;
   };

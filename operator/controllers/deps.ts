@@ -27,6 +27,11 @@ export type Reconcile = (key: string) => Promise<Outcome>;
 /** Nothing to do until something changes. */
 export const settled: Outcome = { requeueAfterMs: undefined };
 
+/** At whichever comes first. */
+export const lookAgain = (planMs: number, waitMs: number | undefined): Outcome => ({
+  requeueAfterMs: Math.min(planMs, waitMs ?? planMs),
+});
+
 /** @throws on a resource that the API server accepted once and this version's schema does not */
 export function valid<T>(parsed: Parsed<T>): T {
   if (parsed.ok) return parsed.value;

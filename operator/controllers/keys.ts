@@ -94,13 +94,20 @@ export class KeyKeeper {
     const { uid, namespace } = owner.metadata;
     const known = this.#made.get(uid);
     const believed = known && this.#believes(known, standing) ? known : undefined;
-    const look = async () => (await this.#client.getMetadata(secrets, namespace, keys.secret))?.metadata.annotations;
+    // As with #find: a new owner's are not looked for.
+    const look = async () =>
+      standing === 'new' ? {} : (await this.#client.getMetadata(secrets, namespace, keys.secret))?.metadata.annotations;
     const made = believed?.keys ?? madeKeys(await look());
     const { make, remove } = planRotation(kinds, made, times, nowMs);
     if (make.length + remove.length > 0) {
       // Until the answer comes nobody knows what there is.
       this.#made.delete(uid);
-      await this.#change(owner, keys, made.length === 0, { make, remove }, nowMs);
+      try {
+        await this.#change(owner, keys, made.length === 0, { make, remove }, nowMs);
+      } catch (error) {
+        if (standing !== 'new' || !isConflict(error)) throw error;
+        return this.rotate(owner, keys, kinds, times, 'unsettled', nowMs);
+      }
     }
     const now = [...made.filter((key) => !remove.includes(key)), ...make.map((key) => ({ ...key, madeMs: nowMs }))];
     const { atMs, patience } = believed ?? newlyKnown();

@@ -10,7 +10,7 @@ import type { Lane, QueueObserver } from '../kube/queue.ts';
 import type { Beginning } from '../kube/reflector.ts';
 import type { Change } from '../kube/store.ts';
 import { type CustomResource, controllerOf, type KubeNode, type KubeObject, keyOf, type Pod } from '../kube/types.ts';
-import { Workers } from '../kube/workers.ts';
+import { type WorkerOptions, Workers } from '../kube/workers.ts';
 import { publicAddressAnnotation } from '../objects/labels.ts';
 import { dependents, published, zonesOf } from '../plan/relations.ts';
 import {
@@ -23,7 +23,7 @@ import {
   zoneNamed,
   zonesNaming,
 } from './caches.ts';
-import type { Deps } from './deps.ts';
+import type { Deps, Reconcile } from './deps.ts';
 import { type AskDirectory, DirectoryReader } from './directory.ts';
 import { KeyKeeper } from './keys.ts';
 import { Ports } from './ports.ts';
@@ -58,6 +58,12 @@ export interface ManagerOptions {
 }
 
 const concurrency = 4;
+/** While so many wait of what is under way, no new zone is begun. */
+const begunMax = 8;
+/** By then what a new zone sets off is on its way. */
+const beginEveryMs = 150;
+/** A zone's nodes come up and change together: its directory's roster is written once for all of them. */
+const rosterMs = 1_000;
 
 export class Manager {
   readonly caches: Caches;
@@ -95,18 +101,25 @@ export class Manager {
     const { caches, members } = this;
     const [events, ports] = [this.#events, this.#ports];
     const deps: Deps = { client, caches, members, keys, directories, ports, events, nodeImage };
-    const worker = (controller: Controller, reconcile: ReturnType<typeof zoneController>) =>
+    const worker = (controller: Controller, reconcile: Reconcile, more: Partial<WorkerOptions> = {}) =>
       new Workers({
         concurrency,
         reconcile,
         onDone: (key, seconds, error) => options.onReconcile(controller, key, seconds, error),
         observer: options.queueObserver?.(controller),
+        ...more,
       });
-    this.workers = {
-      slot: worker('slot', slotController(deps)),
-      superpeer: worker('superpeer', superpeerController(deps)),
-      zone: worker('zone', zoneController(deps)),
-    };
+    const slot = worker('slot', slotController(deps));
+    const superpeer: Workers = worker('superpeer', superpeerController(deps), {
+      // Those of a zone that comes up are looked at when it is published.
+      mayBegin: () => zone.depth() === 0 && slot.underWay() < begunMax,
+    });
+    const zone = worker('zone', zoneController(deps), {
+      burstMs: rosterMs,
+      mayBegin: () => slot.underWay() + superpeer.underWay() < begunMax,
+      beginEveryMs,
+    });
+    this.workers = { slot, superpeer, zone };
   }
 
   /** Resolves once every cache holds the cluster's state; the caches go on until the signal aborts. */
@@ -137,14 +150,14 @@ export class Manager {
   #zoneChanged({ before, after }: Change<CustomResource>): void {
     const object = (after ?? before)!;
     const namespace = object.metadata.namespace!;
-    if (wantsReconcile(before, after)) this.workers.zone.add(keyOf(object), laneOf(this.caches.zones));
+    if (wantsReconcile(before, after)) this.workers.zone.add(keyOf(object), laneOf(this.caches.zones, object));
     const was = zoneIn(before);
     const is = zoneIn(after);
     if (published(was) === published(is)) return;
     const { name } = object.metadata;
     const naming = zonesNaming(this.caches, namespace, name);
     for (const zone of [was, is]) {
-      if (zone) for (const dependent of dependents(zone, naming)) this.workers.zone.add(`${namespace}/${dependent}`);
+      if (zone) for (const dependent of dependents(zone, naming)) this.#addZone(`${namespace}/${dependent}`);
     }
     for (const superpeer of superpeersOf(this.caches, namespace, name)) this.workers.superpeer.add(keyOf(superpeer));
   }
@@ -152,7 +165,10 @@ export class Manager {
   #superpeerChanged({ before, after }: Change<CustomResource>): void {
     const object = (after ?? before)!;
     const namespace = object.metadata.namespace!;
-    if (wantsReconcile(before, after)) this.workers.superpeer.add(keyOf(object), laneOf(this.caches.superpeers));
+    if (wantsReconcile(before, after))
+      this.workers.superpeer.add(keyOf(object), laneOf(this.caches.superpeers, object));
+    // The first list of zones brings theirs.
+    if (!this.caches.superpeers.synced) return;
     for (const superpeer of [superpeerIn(before), superpeerIn(after)]) {
       if (superpeer) this.#addZones(namespace, superpeer.spec.zoneRef);
     }
@@ -210,12 +226,21 @@ export class Manager {
 
   #addZones(namespace: string, zone: string): void {
     const known = zoneNamed(this.caches, namespace, zone);
-    for (const name of zonesOf(zone, known)) this.workers.zone.add(`${namespace}/${name}`);
+    for (const name of zonesOf(zone, known)) this.#addZone(`${namespace}/${name}`);
+  }
+
+  /** For what has become of another object: that is no reason to begin with the zone. */
+  #addZone(key: string): void {
+    const zone = this.caches.zones.get(key);
+    this.workers.zone.add(key, zone && !zone.status ? 'first' : 'routine');
   }
 }
 
 /** What a first list brings is as it was before we started; from then on it is users who change these. */
-const laneOf = (cache: { readonly synced: boolean }): Lane => (cache.synced ? 'urgent' : 'routine');
+function laneOf({ synced }: { readonly synced: boolean }, { status }: CustomResource): Lane {
+  if (synced) return 'urgent';
+  return status ? 'routine' : 'first';
+}
 
 /** Our own status writes change none of these, so they don't wake us. */
 function wantsReconcile(before: CustomResource | undefined, after: CustomResource | undefined): boolean {

@@ -7,7 +7,7 @@ import { keyKinds } from '../plan/key-rotation.ts';
 import { planSlot, type SlotView, slotChangingKeys, slotKey, slotRotation } from '../plan/slot.ts';
 import { Applier } from './apply.ts';
 import { readSlot } from './caches.ts';
-import { type Deps, type Reconcile, settled, valid } from './deps.ts';
+import { type Deps, lookAgain, type Reconcile, settled, valid } from './deps.ts';
 import { listedIn } from './directory.ts';
 import { standingOf } from './keys.ts';
 import { Owners } from './owners.ts';
@@ -43,9 +43,10 @@ export function slotController(deps: Deps): Reconcile {
       const note = `the node is ended: ${plan.status.drainReason}`;
       await events.record({ ...raw, kind: 'NodeSlot' }, 'Normal', 'Ended', 'Drain', note);
     }
-    if (plan.finalizer) await applier.applyStatus(nodeSlots, raw, plan.status);
-    else await applier.letGo(nodeSlots, raw);
-    return { requeueAfterMs: plan.requeueAfterMs };
+    const waitMs = plan.finalizer
+      ? await applier.applyStatus(nodeSlots, raw, plan.status, plan.isPassing)
+      : await applier.letGo(nodeSlots, raw);
+    return lookAgain(plan.requeueAfterMs, waitMs);
   };
 }
 

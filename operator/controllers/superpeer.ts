@@ -6,7 +6,7 @@ import { hostOf } from '../plan/relations.ts';
 import { planSuperpeer, type SuperpeerView } from '../plan/superpeer.ts';
 import { Applier } from './apply.ts';
 import { readSuperpeer, slotsOf, zoneNamed } from './caches.ts';
-import { type Deps, type Reconcile, settled, valid } from './deps.ts';
+import { type Deps, lookAgain, type Reconcile, settled, valid } from './deps.ts';
 import { listedIn } from './directory.ts';
 import { standingOf } from './keys.ts';
 import { Owners } from './owners.ts';
@@ -35,8 +35,8 @@ export function superpeerController(deps: Deps): Reconcile {
         { apply: [manifest], remove: [], permissions: [] },
       );
     }
-    await applier.applyStatus(superpeers, raw, plan.status);
-    return { requeueAfterMs: plan.requeueAfterMs };
+    const waitMs = await applier.applyStatus(superpeers, raw, plan.status, plan.isPassing);
+    return lookAgain(plan.requeueAfterMs, waitMs);
   };
 }
 

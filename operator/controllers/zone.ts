@@ -7,7 +7,7 @@ import { keyKinds } from '../plan/key-rotation.ts';
 import { planZone, type ZoneView, zoneChangingKeys, zoneKey, zoneRotation } from '../plan/zone.ts';
 import { Applier } from './apply.ts';
 import { readZone, surroundings } from './caches.ts';
-import { type Deps, type Reconcile, settled, valid } from './deps.ts';
+import { type Deps, lookAgain, type Reconcile, settled, valid } from './deps.ts';
 import { standingOf } from './keys.ts';
 import { Owners } from './owners.ts';
 
@@ -44,12 +44,13 @@ export function zoneController(deps: Deps): Reconcile {
     for (const slot of plan.forced)
       await drains.applyField(givenManifest(slot, { drain: true }, { [forceAnnotation]: 'true' }));
     for (const [id, wish] of plan.members) members.wish(namespace, id, { key, controller: 'zone', home: uid }, wish);
-    if (plan.finalizer) await applier.applyStatus(zones, raw, plan.status);
-    else await applier.letGo(zones, raw);
+    const waitMs = plan.finalizer
+      ? await applier.applyStatus(zones, raw, plan.status, plan.isPassing)
+      : await applier.letGo(zones, raw);
     // The status is told: of what it names no more nothing is left.
     members.want(key, { ...zone, status: plan.status });
     tellReadiness(raw, zone, plan.status.conditions);
-    return { requeueAfterMs: plan.requeueAfterMs };
+    return lookAgain(plan.requeueAfterMs, waitMs);
   };
 
   function tellReadiness(

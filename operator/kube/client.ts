@@ -17,7 +17,8 @@ export type Verb = 'get' | 'list' | 'watch' | 'create' | 'update' | 'apply' | 'p
 export interface ClientOptions {
   /** Milliseconds for which a write that is sent now may be under way; undefined: none may be sent, as after the lease was lost. */
   readonly writeMsLeft?: () => number | undefined;
-  readonly onRequest?: (verb: Verb, code: number, seconds: number) => void;
+  /** Of what was asked: the kind's plural, with the part of it that is a resource of its own, as 'zones/status'; '' for a path. */
+  readonly onRequest?: (verb: Verb, resource: string, code: number, seconds: number) => void;
   readonly random?: Random;
   /** How long an answer may take from the first byte sent to the last one received; the default suits a cluster that is near. */
   readonly requestMsMax?: number;
@@ -58,6 +59,7 @@ export type Conflicts = 'win' | 'yield';
 
 interface Request {
   readonly verb: Verb;
+  readonly resource: string;
   readonly method: Dispatcher.HttpMethod;
   readonly path: string;
   readonly body?: object;
@@ -73,6 +75,7 @@ const readBytesMax = 8 << 20;
 const attemptsMax = 5;
 /** A Retry-After longer than this is not waited for in place: the work queue does that better. */
 const retryAfterMsMax = 10_000;
+const json = 'application/json';
 const metadataOnly = 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1';
 const repeatable: ReadonlySet<Verb> = new Set(['get', 'list', 'apply', 'patch', 'delete']);
 
@@ -113,12 +116,18 @@ export class KubeClient {
     namespace: string | undefined,
     name: string,
   ): Promise<T | undefined> {
-    return this.#find<T>({ verb: 'get', method: 'GET', path: pathOf(resource, namespace, name) });
+    return this.#find<T>({
+      verb: 'get',
+      resource: resource.plural,
+      method: 'GET',
+      path: pathOf(resource, namespace, name),
+    });
   }
 
   /** Metadata alone: how the operator looks at a Secret without reading it. */
   async getMetadata(resource: Resource<KubeObject>, namespace: string, name: string): Promise<KubeObject | undefined> {
-    return this.#find({ verb: 'get', method: 'GET', path: pathOf(resource, namespace, name), accept: metadataOnly });
+    const path = pathOf(resource, namespace, name);
+    return this.#find({ verb: 'get', resource: resource.plural, method: 'GET', path, accept: metadataOnly });
   }
 
   /** All pages. @throws ApiError 410 when the list outlived its snapshot */
@@ -133,6 +142,7 @@ export class KubeClient {
       const path = pathOf(resource, scope.namespace, undefined, query);
       const page = await this.#json<{ metadata: { resourceVersion: string; continue?: string }; items?: T[] }>({
         verb: 'list',
+        resource: resource.plural,
         method: 'GET',
         path,
       });
@@ -166,7 +176,8 @@ export class KubeClient {
     );
     try {
       const signal = AbortSignal.any([from.signal, silence.signal]);
-      const { response } = await this.#send({ verb: 'watch', method: 'GET', path }, signal);
+      const request: Request = { verb: 'watch', resource: resource.plural, method: 'GET', path };
+      const { response } = await this.#send(request, signal);
       let rest = '';
       const decoder = new TextDecoder();
       for await (const chunk of response.body) {
@@ -222,19 +233,33 @@ export class KubeClient {
   ): Promise<T> {
     const path = pathOf(resource, namespace, name);
     const contentType = 'application/merge-patch+json';
-    return this.#json({ verb: 'patch', method: 'PATCH', path, body: changes, contentType });
+    return this.#json({ verb: 'patch', resource: resource.plural, method: 'PATCH', path, body: changes, contentType });
   }
 
   /** @throws ApiError 409 when it exists */
   async create<T extends KubeObject>(resource: Resource<T>, manifest: Manifest): Promise<T> {
     const path = pathOf(resource, manifest.metadata.namespace);
-    return this.#json({ verb: 'create', method: 'POST', path, body: manifest, contentType: 'application/json' });
+    return this.#json({
+      verb: 'create',
+      resource: resource.plural,
+      method: 'POST',
+      path,
+      body: manifest,
+      contentType: json,
+    });
   }
 
   /** @throws ApiError 409 when the resource version in the object is not the newest */
   async update<T extends KubeObject>(resource: Resource<T>, object: T): Promise<T> {
     const path = pathOf(resource, object.metadata.namespace, object.metadata.name);
-    return this.#json({ verb: 'update', method: 'PUT', path, body: object, contentType: 'application/json' });
+    return this.#json({
+      verb: 'update',
+      resource: resource.plural,
+      method: 'PUT',
+      path,
+      body: object,
+      contentType: json,
+    });
   }
 
   /** Absent is as good as deleted. A given uid protects a new object of the same name. */
@@ -246,13 +271,13 @@ export class KubeClient {
   ): Promise<void> {
     const body = { propagationPolicy: 'Background', ...(uid ? { preconditions: { uid } } : {}) };
     const path = pathOf(resource, namespace, name);
-    await this.#find({ verb: 'delete', method: 'DELETE', path, body, contentType: 'application/json' });
+    await this.#find({ verb: 'delete', resource: resource.plural, method: 'DELETE', path, body, contentType: json });
   }
 
   /** What is no object, such as a pod's log, or what a pod says to whom the server's proxy sends. Asked once. */
   async read(path: string): Promise<Answer> {
     const giveUp = AbortSignal.timeout(this.#requestMsMax);
-    const { response } = await this.#send({ verb: 'get', method: 'GET', path, accept: '*/*' }, giveUp);
+    const { response } = await this.#send({ verb: 'get', resource: '', method: 'GET', path, accept: '*/*' }, giveUp);
     const chunks: Buffer[] = [];
     let bytes = 0;
     for await (const chunk of response.body as AsyncIterable<Buffer>) {
@@ -278,7 +303,8 @@ export class KubeClient {
     const query = { fieldManager, force: String(conflicts === 'win'), ...more };
     const path = pathOf(resource, manifest.metadata.namespace, manifest.metadata.name, query, subresource);
     const contentType = 'application/apply-patch+yaml';
-    return this.#json<T>({ verb: 'apply', method: 'PATCH', path, body: manifest, contentType });
+    const asked = subresource ? `${resource.plural}/${subresource}` : resource.plural;
+    return this.#json<T>({ verb: 'apply', resource: asked, method: 'PATCH', path, body: manifest, contentType });
   }
 
   async #find<T>(request: Request): Promise<T | undefined> {
@@ -344,7 +370,7 @@ export class KubeClient {
         path: writeMs === undefined ? path : withTimeout(path, Math.min(writeMs, this.#requestMsMax)),
         method: request.method,
         headers: {
-          accept: request.accept ?? 'application/json',
+          accept: request.accept ?? json,
           'user-agent': this.#userAgent,
           ...(request.contentType ? { 'content-type': request.contentType } : {}),
           ...credential,
@@ -356,7 +382,7 @@ export class KubeClient {
       code = response.statusCode;
       return { response, believedUntilMs: started + (writeMs ?? Number.POSITIVE_INFINITY) };
     } finally {
-      this.#options.onRequest?.(request.verb, code, (performance.now() - started) / 1000);
+      this.#options.onRequest?.(request.verb, request.resource, code, (performance.now() - started) / 1000);
     }
   }
 

@@ -3,16 +3,20 @@
  * Upholds: a key waits once however often it is added, is worked on by one worker at a time, and a key added while it is
  * worked on runs again after.
  *
- * Due keys stand in two lanes, each first come, first served. `urgent` is for what a user changed, `routine` for
- * everything else: first lists, polls, retries, children. Urgent keys go first, but of urgentInRowMax + 1 takes one is
- * routine when a routine key could be taken; so the n-th key of the routine lane is taken within n × (urgentInRowMax + 1)
- * takes, whatever users do.
+ * Due keys stand in three lanes, each first come, first served. `urgent` is for what a user changed, `routine` for
+ * what is under way or stands: polls, retries, children; `first` for what a first list brought of which nothing is there yet.
+ * Urgent keys go first, but of urgentInRowMax + 1 takes one is routine when a routine key could be taken; so the n-th key of
+ * the routine lane is taken within n × (urgentInRowMax + 1) takes, whatever users do. A first key is taken when there is
+ * no other: thousands of objects come up one after the other and not all at the same pace, so that what is written of many
+ * nodes of a zone is written once.
  */
 import { fullJitter, type Random } from './backoff.ts';
 import { TokenBucket } from './bucket.ts';
 import { Heap, type Timed } from './heap.ts';
 
-export type Lane = 'urgent' | 'routine';
+/** In the order of precedence. */
+const lanes = ['urgent', 'routine', 'first'] as const;
+export type Lane = (typeof lanes)[number];
 
 /** Is told what happens to keys, for who counts. */
 export interface QueueObserver {
@@ -43,19 +47,27 @@ export class WorkQueue {
   /** Of those, the ones that are not due yet. BOUNDED: as #waiting. */
   readonly #later = new Heap<Waiting>();
   /** The others. BOUNDED: as #waiting. */
-  readonly #ready: Record<Lane, Set<Waiting>> = { urgent: new Set(), routine: new Set() };
+  readonly #ready: Record<Lane, Set<Waiting>> = {
+    urgent: new Set(),
+    routine: new Set(),
+    first: new Set(),
+  };
   /** BOUNDED: by the number of workers. */
   readonly #busy = new Set<string>();
   /** BOUNDED: by the objects in the cluster; a success removes the key. */
   readonly #failures = new Map<string, number>();
   #urgentInRow = 0;
+  readonly #beginEveryMs: number;
+  #begunMs = Number.NEGATIVE_INFINITY;
 
-  constructor(random: Random, observer?: QueueObserver) {
+  /** @param beginEveryMs between two keys of the first lane */
+  constructor(random: Random, observer?: QueueObserver, beginEveryMs = 0) {
     this.#random = random;
     this.#observer = observer;
+    this.#beginEveryMs = beginEveryMs;
   }
 
-  /** Of two times for one key the earlier counts, of two lanes the urgent one. */
+  /** Of two times for one key the earlier counts, of two lanes the one that goes first. */
   add(key: string, dueMs: number, lane: Lane): void {
     const waiting = this.#waiting.get(key);
     if (!waiting) {
@@ -67,19 +79,26 @@ export class WorkQueue {
     }
     const ready = this.#ready[waiting.lane].has(waiting);
     if (!ready && dueMs < waiting.dueMs) this.#later.advance(waiting, dueMs);
-    if (lane === 'routine' || waiting.lane === 'urgent') return;
+    if (lanes.indexOf(lane) >= lanes.indexOf(waiting.lane)) return;
     if (ready) {
-      this.#ready.routine.delete(waiting);
-      this.#ready.urgent.add(waiting);
+      this.#ready[waiting.lane].delete(waiting);
+      this.#ready[lane].add(waiting);
     }
-    waiting.lane = 'urgent';
+    waiting.lane = lane;
   }
 
-  /** The next due key that nobody works on; it is the caller's until succeeded or failed. */
-  take(nowMs: number): string | undefined {
+  /**
+   * The next due key that nobody works on; it is the caller's until succeeded or failed.
+   * @param mayBegin whether it may be of the first lane
+   */
+  take(nowMs: number, mayBegin = true): string | undefined {
     this.#ripen(nowMs);
     const next = this.#next();
     if (!next) return undefined;
+    if (next.lane === 'first') {
+      if (!mayBegin || nowMs - this.#begunMs < this.#beginEveryMs) return undefined;
+      this.#begunMs = nowMs;
+    }
     this.#urgentInRow = next.lane === 'urgent' ? this.#urgentInRow + 1 : 0;
     this.#ready[next.lane].delete(next);
     this.#waiting.delete(next.key);
@@ -113,7 +132,12 @@ export class WorkQueue {
   /** Keys that are due now, the busy ones included. */
   depth(nowMs: number): number {
     this.#ripen(nowMs);
-    return this.#ready.urgent.size + this.#ready.routine.size;
+    return lanes.reduce((sum, lane) => sum + this.#ready[lane].size, 0);
+  }
+
+  /** Of those, all but the first lane's. */
+  underWay(nowMs: number): number {
+    return this.depth(nowMs) - this.#ready.first.size;
   }
 
   #ripen(nowMs: number): void {
@@ -126,7 +150,7 @@ export class WorkQueue {
   #next(): Waiting | undefined {
     const urgent = this.#firstFree('urgent');
     if (urgent && this.#urgentInRow < urgentInRowMax) return urgent;
-    return this.#firstFree('routine') ?? urgent;
+    return this.#firstFree('routine') ?? urgent ?? this.#firstFree('first');
   }
 
   /** Looks past busy keys, of which there are as many as workers. */

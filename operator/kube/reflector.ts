@@ -18,6 +18,10 @@ export interface ReflectorOptions<T> {
   /** All there is was read: at the start, and whenever the server could not continue from where we were. */
   readonly onBegin?: (by: Beginning) => void;
   readonly indexes?: Readonly<Record<string, Index<T>>>;
+  /** What of an object is kept, without managedFields in any case; the default is all. */
+  readonly keep?: (object: T) => T;
+  /** Says the same of objects that are much alike, such as pods of one template; the default is that all are. */
+  readonly kinOf?: (object: T) => string;
   /** The default suits all but tests. */
   readonly patience?: Patience;
 }
@@ -61,7 +65,7 @@ export class Reflector<T extends KubeObject> {
   ) {
     this.#client = client;
     this.resource = resource;
-    this.store = new Store(options.indexes ?? {});
+    this.store = new Store(options.indexes ?? {}, options.kinOf);
     this.#scope = scope;
     this.#onChange = onChange;
     this.#options = options;
@@ -107,7 +111,11 @@ export class Reflector<T extends KubeObject> {
     if (this.#version === undefined) {
       if (this.#streams) return this.#stream(signal);
       const { items, resourceVersion } = await this.#client.list(this.resource, this.#scope);
-      this.#begin(items, resourceVersion, 'pages');
+      this.#begin(
+        items.map((item) => this.#lean(item)),
+        resourceVersion,
+        'pages',
+      );
     }
     for await (const event of this.#watch(signal)) this.#take(event);
   }
@@ -129,7 +137,7 @@ export class Reflector<T extends KubeObject> {
           this.#begin([...initial.values()], event.object.metadata.resourceVersion, 'stream');
           initial = undefined;
         } else if (event.type === 'DELETED') initial.delete(keyOf(event.object));
-        else if (event.type !== 'BOOKMARK') initial.set(keyOf(event.object), lean(event.object));
+        else if (event.type !== 'BOOKMARK') initial.set(keyOf(event.object), this.#lean(event.object));
       }
       if (initial) this.#streams = false;
     } catch (error) {
@@ -159,7 +167,7 @@ export class Reflector<T extends KubeObject> {
 
   #keep({ type, object }: WatchEvent<T>): Change<T> | undefined {
     if (type === 'BOOKMARK') return undefined;
-    return type === 'DELETED' ? this.store.remove(keyOf(object)) : this.store.put(lean(object));
+    return type === 'DELETED' ? this.store.remove(keyOf(object)) : this.store.put(this.#lean(object));
   }
 
   /** Makes the store hold these objects and no others. */
@@ -168,7 +176,7 @@ export class Reflector<T extends KubeObject> {
     const changes: (Change<T> | undefined)[] = [];
     for (const object of objects) {
       gone.delete(keyOf(object));
-      changes.push(this.store.put(lean(object)));
+      changes.push(this.store.put(object));
     }
     for (const key of gone) changes.push(this.store.remove(key));
     this.#version = version;
@@ -177,10 +185,10 @@ export class Reflector<T extends KubeObject> {
     this.#synced = true;
     this.#options.onBegin?.(by);
   }
-}
 
-/** managedFields is half of an object's bytes and nobody here reads it. */
-function lean<T extends KubeObject>(object: T): T {
-  delete (object.metadata as { managedFields?: unknown }).managedFields;
-  return object;
+  /** managedFields is half of an object's bytes and nobody here reads it. */
+  #lean(object: T): T {
+    delete (object.metadata as { managedFields?: unknown }).managedFields;
+    return this.#options.keep?.(object) ?? object;
+  }
 }

@@ -27,10 +27,13 @@ export class Store<T extends KubeObject> {
   /** Index → value → keys. BOUNDED: as #objects, once for each index. */
   readonly #keys = new Map<string, Map<string, Set<string>>>();
 
-  /** Whose parts a new object may share: it is most likely of the same kind of node. */
-  #latest: T | undefined;
+  readonly #kinOf: (object: T) => string;
+  /** Whose parts a new object may share, by kin. BOUNDED: by what #kinOf tells apart. */
+  readonly #latest = new Map<string, T>();
 
-  constructor(indexes: Readonly<Record<string, Index<T>>>) {
+  /** @param kinOf says the same of objects that are much alike */
+  constructor(indexes: Readonly<Record<string, Index<T>>>, kinOf: (object: T) => string = () => '') {
+    this.#kinOf = kinOf;
     this.#indexes = { ...common, ...indexes };
     for (const name of Object.keys(this.#indexes)) this.#keys.set(name, new Map());
   }
@@ -55,8 +58,9 @@ export class Store<T extends KubeObject> {
     const key = keyOf(object);
     const before = this.#objects.get(key);
     if (before?.metadata.resourceVersion === object.metadata.resourceVersion) return undefined;
-    const kept = share(object, before ?? this.#latest);
-    this.#latest = kept;
+    const kin = this.#kinOf(object);
+    const kept = share(object, before ?? this.#latest.get(kin));
+    this.#latest.set(kin, kept);
     this.#objects.set(key, kept);
     this.#move(key, before, kept);
     return { before, after: kept };
@@ -87,8 +91,10 @@ export class Store<T extends KubeObject> {
 }
 
 /** Freezes the value, with parts of `like` in the place of equal ones. @returns `like` when all of it is equal */
-function share<T>(value: T, like: unknown): T {
-  if (typeof value !== 'object' || value === null) return value === like ? (like as T) : value;
+export function share<T>(value: T, like: unknown): T {
+  // Of two equal texts the one that is kept already.
+  if (value === like) return like as T;
+  if (typeof value !== 'object' || value === null) return value;
   const parts = value as Record<string, unknown>;
   const model = (typeof like === 'object' ? (like ?? {}) : {}) as Record<string, unknown>;
   const names = Object.keys(parts);
@@ -96,7 +102,7 @@ function share<T>(value: T, like: unknown): T {
   for (const name of names) {
     const part = share(parts[name], Object.hasOwn(model, name) ? model[name] : undefined);
     if (part !== model[name]) equal = false;
-    parts[name] = part;
+    if (!Object.isFrozen(parts)) parts[name] = part;
   }
   if (equal && names.length === Object.keys(model).length) return like as T;
   return Object.freeze(value);

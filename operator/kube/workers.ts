@@ -11,9 +11,17 @@ export interface WorkerOptions {
   readonly reconcile: (key: string) => Promise<Outcome>;
   readonly onDone?: (key: string, seconds: number, error: unknown) => void;
   readonly observer?: QueueObserver | undefined;
+  /** How long what is routine waits for more of it. */
+  readonly burstMs?: number;
+  /** Whether a key of the first lane may be taken now. */
+  readonly mayBegin?: () => boolean;
+  /** Between two of them. */
+  readonly beginEveryMs?: number | undefined;
 }
 
-const burstMs = 200;
+const usualBurstMs = 200;
+/** How long until it is asked again whether a key of the first lane may be taken. */
+const beginMs = 50;
 /** Keys that came together, as after a start, drift apart by this share of their wait. */
 const spread = 0.2;
 
@@ -28,17 +36,23 @@ export class Workers {
 
   constructor(options: WorkerOptions) {
     this.#options = options;
-    this.#queue = new WorkQueue(Math.random, options.observer);
+    this.#queue = new WorkQueue(Math.random, options.observer, options.beginEveryMs);
   }
 
   /** What is routine comes in bursts, as children are made and become ready: it waits a moment and is looked at once. */
   add(key: string, lane: Lane = 'routine'): void {
-    this.#queue.add(key, performance.now() + (lane === 'routine' ? burstMs : 0), lane);
+    const burstMs = this.#options.burstMs ?? usualBurstMs;
+    this.#queue.add(key, performance.now() + (lane === 'urgent' ? 0 : burstMs), lane);
     this.#pump();
   }
 
   depth(): number {
     return this.#queue.depth(performance.now());
+  }
+
+  /** Of depth(), all but what has not begun. */
+  underWay(): number {
+    return this.#queue.underWay(performance.now());
   }
 
   /** How long the oldest of the reconciles that run has been at it; 0 if none runs. */
@@ -66,15 +80,18 @@ export class Workers {
 
   #pump(): void {
     if (!this.#started) return;
+    const { mayBegin = () => true } = this.#options;
     while (this.#running.size < this.#options.concurrency) {
-      const key = this.#queue.take(performance.now());
+      const key = this.#queue.take(performance.now(), mayBegin());
       if (key === undefined) break;
       void this.#run(key);
     }
     clearTimeout(this.#timer);
     const dueMs = this.#queue.nextDueMs();
     if (dueMs === undefined || this.#running.size >= this.#options.concurrency) return;
-    this.#timer = setTimeout(() => this.#pump(), Math.max(1, dueMs - performance.now()));
+    const waitMs = dueMs - performance.now();
+    // What is due and was not taken may not begin yet.
+    this.#timer = setTimeout(() => this.#pump(), waitMs > 0 ? Math.ceil(waitMs) : beginMs);
   }
 
   async #run(key: string): Promise<void> {

@@ -51,12 +51,16 @@ export function planMembers(
   return new Map(wishes);
 }
 
-/** Of what is wanted in a member, or in the Zone's own cluster, what can be made now. */
+/** Of what is wanted in a member, or in the Zone's own cluster, what can be made now. A slot that has no directory to register with is not made yet. */
 export function makeable(view: View, wanted: readonly WantedSlot[], at: MemberView | undefined): WantedSlot[] {
   const taken = at?.taken ?? view.taken;
+  const there = new Set(view.slots.map(({ metadata: { name } }) => name));
   return wanted.filter(
-    ({ name, wish: { region }, member }) =>
-      isSameMember(member, at) && !taken.has(name) && mayBeMade({ name, region, member }, view),
+    ({ name, wish: { region, directory }, member }) =>
+      isSameMember(member, at) &&
+      !taken.has(name) &&
+      (directory !== undefined || there.has(name)) &&
+      mayBeMade({ name, region, member }, view),
   );
 }
 

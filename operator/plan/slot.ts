@@ -31,7 +31,17 @@ import { addressOf } from './address.ts';
 import type { ListedNode } from './directory-nodes.ts';
 import { keyNames, keyStatesOf, type MadeKey, type RotationTimes } from './key-rotation.ts';
 import { portsOf } from './ports.ts';
-import { askedMs, conditions, type Finding, isTrue, judgeReached, type Problem, sayReady, timeOf } from './status.ts';
+import {
+  askedMs,
+  conditions,
+  type Finding,
+  isPassing,
+  isTrue,
+  judgeReached,
+  type Problem,
+  sayReady,
+  timeOf,
+} from './status.ts';
 
 export interface SlotView {
   readonly slot: NodeSlot;
@@ -61,6 +71,8 @@ export interface SlotPlan {
   /** Whether the slot keeps its finalizer: while something of it is left to be waited for. */
   readonly finalizer: boolean;
   readonly status: NodeSlotStatus;
+  /** Whether the status can wait until it has lasted. */
+  readonly isPassing: boolean;
   readonly requeueAfterMs: number;
 }
 
@@ -101,6 +113,19 @@ export function planSlot(view: SlotView, nowMs: number): SlotPlan {
   const findings = judge(view, state);
   const settled = sayReady(findings) && drain.reason === undefined;
   const paused = slot.spec.paused && !isLeaving(slot);
+  const status: NodeSlotStatus = {
+    observedGeneration: slot.metadata.generation,
+    conditions: conditions(findings, slot.status?.conditions ?? [], slot.metadata.generation, nowMs),
+    state,
+    ...(view.identityKey ? { identityKey: view.identityKey } : {}),
+    ...addressIn(view),
+    ...(view.pod?.spec?.nodeName ? { machine: view.pod.spec.nodeName } : {}),
+    registered: isRegistered(view),
+    ...(drain.reason ? { drainReason: drain.reason } : {}),
+    ...(drain.since ? { drainingSince: drain.since } : {}),
+    keys: keyStatesOf(view.made, slotRotation(slot)),
+    drained: drain.done,
+  };
   return {
     grant: view.port === slot.spec.port ? undefined : view.port,
     apply: objects && !paused && !isLeaving(slot) ? [objects.configMap, ...objects.budgets, objects.statefulSet] : [],
@@ -108,22 +133,15 @@ export function planSlot(view: SlotView, nowMs: number): SlotPlan {
     nudge: nudge(view),
     end: paused ? undefined : toEnd(view, drain),
     finalizer: !gone,
-    status: {
-      observedGeneration: slot.metadata.generation,
-      conditions: conditions(findings, slot.status?.conditions ?? [], slot.metadata.generation, nowMs),
-      state,
-      ...(view.identityKey ? { identityKey: view.identityKey } : {}),
-      ...addressIn(view),
-      ...(view.pod?.spec?.nodeName ? { machine: view.pod.spec.nodeName } : {}),
-      registered: isRegistered(view),
-      ...(drain.reason ? { drainReason: drain.reason } : {}),
-      ...(drain.since ? { drainingSince: drain.since } : {}),
-      keys: keyStatesOf(view.made, slotRotation(slot)),
-      drained: drain.done,
-    },
+    status,
+    isPassing: slot.status ? drain.reason === undefined && isComingUp(slot.status, status) : !view.identityKey,
     requeueAfterMs: settled ? pollMs : pollUnsettledMs,
   };
 }
+
+/** The directory's roster waits for the key, the zone for what drains. */
+const isComingUp = (before: NodeSlotStatus, after: NodeSlotStatus) =>
+  isPassing(before, after, ['state', 'machine', 'address', 'registered']);
 
 const isLeaving = ({ metadata }: NodeSlot) => metadata.deletionTimestamp !== undefined;
 const isRegistered = ({ listed, slot }: SlotView) =>

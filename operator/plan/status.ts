@@ -1,4 +1,5 @@
 /** Conditions and readiness, the parts of a status that Zone and Superpeer compute alike. */
+import { isDeepStrictEqual } from 'node:util';
 import type { Condition } from '../api/conditions.ts';
 import type { StatefulSet } from '../kube/types.ts';
 import type { NodeStatefulSet } from '../objects/pod.ts';
@@ -54,6 +55,26 @@ export function conditions(
       return { ...f, message: f.message.slice(0, 1024), observedGeneration: generation, lastTransitionTime };
     })
     .sort((a, b) => (a.type < b.type ? -1 : 1));
+}
+
+/**
+ * Whether what a status has more to say than the one before can wait until it has lasted: on its way up, or down, an object
+ * passes states faster than anybody reads them, and each is a write. Others wait for the rest.
+ * @param fields that can wait, besides conditions
+ * @param telling conditions of which another status can't wait
+ */
+export function isPassing<Status extends { observedGeneration: number; conditions: Condition[] }>(
+  before: Status,
+  after: Status,
+  fields: readonly (keyof Status)[],
+  telling: readonly string[] = ['Ready'],
+): boolean {
+  const fixed = (status: Status) =>
+    Object.entries(status)
+      .filter(([field]) => field !== 'conditions' && !fields.includes(field as keyof Status))
+      .sort();
+  const told = ({ conditions }: Status) => telling.map((type) => conditions.find((c) => c.type === type)?.status);
+  return isDeepStrictEqual(fixed(before), fixed(after)) && isDeepStrictEqual(told(before), told(after));
 }
 
 /** A node is ready when the pod that is ready is one of the template that we want now. */

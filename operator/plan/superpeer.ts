@@ -10,7 +10,7 @@ import { memberSlotManifest, type SlotWish, slotManifest } from '../objects/slot
 import type { ListedNode } from './directory-nodes.ts';
 import { isSameMember, type MemberView, mayBeMade, memberId, memberOfRegion, type PlacedSlot } from './members.ts';
 import { takeReceipts, validShare } from './receipts.ts';
-import { askedMs, conditions, type Finding, isTrue, judgeReached, sayReady } from './status.ts';
+import { askedMs, conditions, type Finding, isPassing, isTrue, judgeReached, sayReady } from './status.ts';
 import { isApproved, type Removal, slotTerms } from './zone.ts';
 
 export interface SuperpeerView {
@@ -35,6 +35,8 @@ export interface SuperpeerPlan {
   /** The slot, where it is to be in another cluster. */
   readonly member: { readonly id: string; readonly home: string; readonly manifest: Manifest } | undefined;
   readonly status: SuperpeerStatus;
+  /** Whether the status can wait until it has lasted. */
+  readonly isPassing: boolean;
   readonly requeueAfterMs: number;
 }
 
@@ -49,14 +51,18 @@ export function planSuperpeer(view: SuperpeerView, nowMs: number): SuperpeerPlan
   const { generation } = superpeer.metadata;
   const findings = judge(view);
   const identityKey = superpeer.spec.external?.identityKey ?? slot?.status?.identityKey;
+  const status: SuperpeerStatus = {
+    observedGeneration: generation,
+    conditions: conditions(findings, superpeer.status?.conditions ?? [], generation, nowMs),
+    ...(identityKey ? { identityKey } : {}),
+    ...carried(view),
+  };
   return {
     ...wish(view),
-    status: {
-      observedGeneration: generation,
-      conditions: conditions(findings, superpeer.status?.conditions ?? [], generation, nowMs),
-      ...(identityKey ? { identityKey } : {}),
-      ...carried(view),
-    },
+    status,
+    isPassing: superpeer.status
+      ? isPassing(superpeer.status, status, ['identityKey'], ['Ready', 'Trusted', 'ZoneFound'])
+      : !sayReady(findings),
     requeueAfterMs: isWaiting(view, findings) ? pollUnreadyMs : pollMs,
   };
 }
@@ -80,7 +86,7 @@ function isWaiting(view: SuperpeerView, findings: readonly SuperpeerFinding[]): 
   return (superpeer.spec.external !== undefined || slot?.status?.state === 'Active') && !sayReady(findings);
 }
 
-/** The key is made even while the zone is missing. A slot that is here and should be in another cluster goes first. */
+/** Nothing is made before there is a directory to register with. A slot that is here and should be in another cluster goes first. */
 function wish(view: SuperpeerView): Pick<SuperpeerPlan, 'apply' | 'remove' | 'member'> {
   const { superpeer, zone, slot } = view;
   const { managed } = superpeer.spec;
@@ -95,6 +101,7 @@ function wish(view: SuperpeerView): Pick<SuperpeerPlan, 'apply' | 'remove' | 'me
   const mayBe = zone ? mayBeMade({ name, region, member }, { ...view, zone, slots }) : slot?.member === undefined;
   if (!mayBe || isTaken(view)) return nothing;
   const spec = slotWish(view, region, managed.nodeSelector ?? regionSelector(region));
+  if (!slot && !spec.directory) return nothing;
   if (!zone || !member)
     return { ...nothing, apply: [slotManifest({ kind: 'Superpeer', metadata: superpeer.metadata }, name, spec)] };
   const manifest = memberSlotManifest(zone.metadata, { namespace: member.namespace, name }, spec);

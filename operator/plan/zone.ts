@@ -59,7 +59,7 @@ import {
   unseenEntries,
 } from './members.ts';
 import { hostOf } from './relations.ts';
-import { askedMs, conditions, type Finding, isTrue, nodeReady, type Problem, timeOf } from './status.ts';
+import { askedMs, conditions, type Finding, isPassing, isTrue, nodeReady, type Problem, timeOf } from './status.ts';
 
 export interface ZoneView {
   readonly zone: Zone;
@@ -106,6 +106,8 @@ export interface ZonePlan {
   /** Whether the zone keeps its finalizer. */
   readonly finalizer: boolean;
   readonly status: ZoneStatus;
+  /** Whether the status can wait until it has lasted. */
+  readonly isPassing: boolean;
   readonly requeueAfterMs: number;
 }
 
@@ -165,6 +167,17 @@ export function planZone(view: ZoneView, nowMs: number): ZonePlan {
   const counted = own.filter(isCounted);
   const permissions = paused ? [] : planDrains(counted, isLeaving(zone), unseenRoles(view, counted, wanted));
   const clusters = clusterStatuses(zone, membersOfZone(view, zone.metadata.name));
+  const status: ZoneStatus = {
+    observedGeneration: zone.metadata.generation,
+    conditions: conditions(findings, zone.status?.conditions ?? [], zone.metadata.generation, nowMs),
+    ...(self.rootKey ? { rootKey: self.rootKey } : {}),
+    ...(self.url ? { directoryURL: self.url } : {}),
+    ...epochOf(view),
+    ...ratesOf(view, nowMs),
+    ...counts(view),
+    keys: keyStatesOf(view.made, zoneRotation(view.zones, zone)),
+    ...(clusters.length > 0 ? { clusters } : {}),
+  };
   return {
     apply: isLeaving(zone) ? lastWords(view, ownDirectory) : wishes(view, wanted, paused ? undefined : ownDirectory),
     nudge: paused ? undefined : nudge(view, ownDirectory),
@@ -176,20 +189,13 @@ export function planZone(view: ZoneView, nowMs: number): ZonePlan {
         : [],
     members: planMembers(view, wanted, permissions),
     finalizer: !isLeaving(zone) || isAwaited(view, isForced(zone)),
-    status: {
-      observedGeneration: zone.metadata.generation,
-      conditions: conditions(findings, zone.status?.conditions ?? [], zone.metadata.generation, nowMs),
-      ...(self.rootKey ? { rootKey: self.rootKey } : {}),
-      ...(self.url ? { directoryURL: self.url } : {}),
-      ...epochOf(view),
-      ...ratesOf(view, nowMs),
-      ...counts(view),
-      keys: keyStatesOf(view.made, zoneRotation(view.zones, zone)),
-      ...(clusters.length > 0 ? { clusters } : {}),
-    },
+    status,
+    isPassing: zone.status ? isPassing(zone.status, status, passingFields, ['Progressing', 'Ready']) : !self.address,
     requeueAfterMs: quiet ? pollMs : pollUnreadyMs,
   };
 }
+
+const passingFields = ['epoch', 'meshRates', 'mixesReady', 'rendezvousReady', 'superpeersReady'] as const;
 
 function wishes(view: ZoneView, wanted: readonly WantedSlot[], own: OwnDirectory | undefined): Manifest[] {
   const { zone } = view;

@@ -54,7 +54,10 @@ suite('operator/main.ts', { skip }, () => {
     await isReady(portB);
     await eventually(async () => /^herd_operator_leader 1$/m.test(await metrics(portA)), 'a that leads');
     assert.match(await metrics(portB), /^herd_operator_leader 0$/m);
-    assert.match(await metrics(portA), /^herd_operator_kube_requests_total\{verb="watch",code="200"\} \d+$/m);
+    assert.match(
+      await metrics(portA),
+      /^herd_operator_kube_requests_total\{verb="watch",resource="zones",code="200"\} \d+$/m,
+    );
     a.kill('SIGTERM');
     const [code] = await once(a, 'exit');
     assert.equal(code, 0);

@@ -1,4 +1,5 @@
 /** Goes a path of support/paths.ts, undisturbed, and says what was there on the way and in the end. */
+import { againMs } from '../../../operator/controllers/apply.ts';
 import { eventually } from './control-plane.ts';
 import type { Normal } from './normal.ts';
 import { type Path, prepare } from './paths.ts';
@@ -14,8 +15,8 @@ export interface Walked {
   readonly mutations: readonly string[];
 }
 
-/** An operator that has something to do looks every two seconds or a little later, so longer than that is peace. */
-const peaceMs = 3_000;
+/** An operator that has something to do looks every two seconds, or tells it after a while (controllers/apply.ts), each a fifth later at most: longer than that is peace. */
+const peaceMs = 1.2 * againMs + 2_000;
 const walkMsMax = 90_000;
 
 export async function undisturbed(stage: Stage, path: Path): Promise<Walked> {

@@ -25,7 +25,7 @@ const LABELS: Readonly<Record<string, number>> = {
   version: 1,
   controller: controllers.length,
   result: 3, // success, error, failure
-  resource: 9, // that the operator watches
+  resource: 15, // that the operator watches or asks for
   by: 2, // list, watch
   verb: 8,
   code: 12, // HTTP statuses
@@ -69,7 +69,7 @@ async function busy(): Promise<Exporters> {
     operator.queueDepth.set({ controller }, 1);
     operator.longestRun.set({ controller }, 1);
   }
-  operator.kubeRequests.inc({ verb: 'get', code: '200' });
+  operator.kubeRequests.inc({ verb: 'apply', resource: 'zones/status', code: '200' });
   operator.kubeRequestSeconds.observe({ verb: 'get' }, 1);
   operator.watchErrors.inc({ resource: 'zones' });
   operator.watchBegins.inc({ resource: 'zones', by: 'list' });
@@ -107,7 +107,7 @@ test('every label is one of the list, and has as many values as the list says at
       for (const { labels } of series) {
         for (const [label, value] of Object.entries(labels)) {
           assert(label in LABELS, `${name}{${label}}`);
-          assert.match(String(value), /^[-+.A-Za-z0-9_]{1,63}$/, `${name}{${label}}`);
+          assert.match(String(value), /^[-+./A-Za-z0-9_]{1,63}$/, `${name}{${label}}`);
           values.set(label, (values.get(label) ?? new Set()).add(String(value)));
         }
       }

@@ -58,6 +58,33 @@ suite('a status is written', () => {
   });
 });
 
+test('a status that can wait is written when it has lasted, and what goes on so much later; news at once', async (t) => {
+  let nowMs = 1_000;
+  t.mock.method(performance, 'now', () => nowMs);
+  const server = new Server();
+  const applier = new Applier(server as unknown as KubeClient, {} as Caches, 'test');
+  let seen = shown(5, down);
+  const tell = async (status: object, isPassing: boolean) => {
+    const written = server.writes.length;
+    const waitMs = await applier.applyStatus(zones, seen, status, isPassing);
+    if (server.writes.length > written) seen = shown(server.version, status);
+    return [server.writes.length > written, waitMs];
+  };
+  assert.deepEqual(await tell({ state: 'a' }, true), [false, 5_000]);
+  nowMs += 4_000;
+  assert.deepEqual(await tell({ state: 'b' }, true), [false, 1_000], 'it waits since it first had something to say');
+  nowMs += 1_000;
+  assert.deepEqual(await tell({ state: 'b' }, true), [true, undefined]);
+  assert.deepEqual(await tell({ state: 'c' }, true), [false, 15_000]);
+  assert.deepEqual(await tell(up, false), [true, undefined], 'news');
+  nowMs += 60_000;
+  assert.deepEqual(await tell({ state: 'd' }, true), [false, 5_000]);
+  nowMs += 4_000;
+  assert.deepEqual(await tell(up, true), [false, undefined], 'it has become again what was told');
+  nowMs += 4_000;
+  assert.deepEqual(await tell({ state: 'e' }, true), [false, 5_000]);
+});
+
 suite('a slot in another cluster is applied', () => {
   const wanted = (home?: string): Manifest & { spec: object } => ({
     apiVersion: 'herd.network/v1alpha1',

@@ -59,7 +59,7 @@ test('in any order of events no key is lost and none is worked on twice at once'
     fc.constantFrom('add', 'take', 'done', 'fail'),
     fc.constantFrom('a', 'b', 'c'),
     fc.nat(1000),
-    fc.constantFrom<Lane>('urgent', 'routine'),
+    fc.constantFrom<Lane>('urgent', 'routine', 'first'),
   );
   fc.assert(
     fc.property(fc.array(command, { maxLength: 100 }), (commands) => {
@@ -207,4 +207,19 @@ test('an observer is told of each key that comes to wait, of each retry, and how
   q.take(13);
   q.failed('a', 14);
   assert.deepEqual(told, ['added', 'taken after 3', 'added', 'retried']);
+});
+
+test('what has not begun is taken when nothing else is due, as it may, and not all at once', () => {
+  const q = new WorkQueue(() => 0.5, undefined, 100);
+  for (const key of ['a', 'b', 'c']) q.add(key, 0, 'first');
+  q.add('under way', 0, 'routine');
+  assert.equal(q.underWay(0), 1);
+  assert.equal(q.depth(0), 4);
+  assert.equal(q.take(0), 'under way');
+  assert.equal(q.take(0, false), undefined);
+  assert.equal(q.take(0), 'a');
+  assert.equal(q.take(99), undefined);
+  q.add('c', 99, 'urgent');
+  assert.equal(q.take(99), 'c');
+  assert.equal(q.take(100), 'b');
 });

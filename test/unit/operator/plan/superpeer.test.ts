@@ -15,7 +15,7 @@ const base: SuperpeerView = {
 };
 const said = (plan: SuperpeerPlan) => plan.status.conditions.map((c) => `${c.type}=${c.status} ${c.reason}`);
 
-test('a superpeer of a missing zone names the zone, and has a slot that knows no directory', () => {
+test('a superpeer of a missing zone names the zone, and gets no slot before there is a directory', () => {
   const plan = planSuperpeer({ ...base, zone: undefined }, laterMs);
   assert.deepEqual(said(plan), [
     'Reached=Unknown NotTried',
@@ -25,8 +25,9 @@ test('a superpeer of a missing zone names the zone, and has a slot that knows no
     'ZoneFound=False ZoneNotFound',
   ]);
   assert.match(plan.status.conditions[4]!.message, /^zone eu does not exist/);
-  assert.deepEqual(objectsOf(plan), ['NodeSlot/eu-sp']);
-  assert.equal('directory' in (plan.apply[0] as unknown as { spec: object }).spec, false);
+  assert.deepEqual(objectsOf(plan), []);
+  const there = planSuperpeer({ ...base, zone: undefined, slot: slot('eu-sp', 'superpeer') }, laterMs);
+  assert.deepEqual(objectsOf(there), ['NodeSlot/eu-sp']);
 });
 
 test('a superpeer is Ready when its slot is Active and the directory lists it', () => {
