@@ -1,6 +1,6 @@
 /** A real etcd, kube-apiserver and (when asked) kube-controller-manager on 127.0.0.1, in a temporary folder, gone after the test. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { generateKeyPairSync } from 'node:crypto';
+import { generateKeyPairSync, randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
@@ -86,7 +86,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       child.stderr!.pipe(createWriteStream(join(folder, `${name}.log`)));
       processes.push(child);
     };
-    const [client, peer, port] = [await freePort(), await freePort(), await freePort()];
+    const [client, peer, port] = await Promise.all([freePort(), freePort(), freePort()]);
     run('etcd', etcdArgs(folder, client, peer));
     await writeFile(join(folder, 'tokens.csv'), `${tokens}\n`);
     const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
@@ -218,12 +218,24 @@ async function end(process: ChildProcess): Promise<void> {
   clearTimeout(timer);
 }
 
+/**
+ * A port of 127.0.0.1 that nobody listens on, below those that the kernel gives to connections: whoever is to listen there
+ * may take seconds to begin. Of several that are asked for together no two are the same.
+ */
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
+  for (let attempt = 0; attempt < 100; attempt++) {
+    const server = createServer();
+    const port = randomInt(20_000, 30_000);
+    const taken = once(server.listen(port, '127.0.0.1'), 'listening').then(
+      () => false,
+      () => true,
+    );
+    if (await taken) continue;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    await new Promise((resolve) => server.close(resolve));
+    return port;
+  }
+  throw new Error('no free port of 127.0.0.1 from 20000 to 29999');
 }
 
 /** Tries until it neither throws nor answers undefined or false. @throws the last error after 30 s */

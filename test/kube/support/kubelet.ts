@@ -20,7 +20,7 @@ import {
   statefulSets,
 } from '../../../operator/kube/types.ts';
 import { type Outcome, Workers } from '../../../operator/kube/workers.ts';
-import type { ControlPlane } from './control-plane.ts';
+import { type ControlPlane, eventually } from './control-plane.ts';
 
 export const revisionLabel = 'controller-revision-hash';
 
@@ -54,7 +54,7 @@ export async function playKubelet(plane: ControlPlane, options: KubeletOptions =
     if (owner?.kind === 'StatefulSet') workers.add(`${(after ?? before)!.metadata.namespace}/${owner.name}`);
   });
   const running = [sets.run(stopping.signal), pods.run(stopping.signal)];
-  while (!sets.synced || !pods.synced) await new Promise((resolve) => setTimeout(resolve, 20));
+  await eventually(() => sets.synced && pods.synced, 'what the kubelet has to know');
   workers.start();
 
   return {

@@ -7,6 +7,7 @@ import type { KubeClient } from '../../../operator/kube/client.ts';
 import type { Index } from '../../../operator/kube/store.ts';
 import type { KubeObject, Resource } from '../../../operator/kube/types.ts';
 import * as types from '../../../operator/kube/types.ts';
+import { eventually } from './control-plane.ts';
 
 /** Events tell of the way, not of where it led; the lease is the process's. */
 const leftOut = ['events', 'leases'];
@@ -45,7 +46,7 @@ export async function startMirror(admin: KubeClient): Promise<Mirror> {
     (resource) => new Cache(admin, resource, { namespaces: [] }, seen(resource), { indexes: { namespace } }),
   );
   const running = caches.map((cache) => cache.run(stopping.signal));
-  while (!caches.every((cache) => cache.synced)) await new Promise((resolve) => setTimeout(resolve, 20));
+  await eventually(() => caches.every((cache) => cache.synced), 'what is in the cluster');
   const cacheOf = <T extends KubeObject>(resource: Resource<T>) =>
     caches.find((cache) => cache.resource.plural === resource.plural) as unknown as Cache<T>;
 
