@@ -19,7 +19,7 @@ export const CHAOS_ZONES: readonly ChaosZone[] = [
 
 const SUPERPEERS = 3;
 /** As in test/sim/scenarios/upgrade.ts, as far as two cores go: with fewer both of a client's channels are too often others'. */
-const CHANNELS_PER_CALL = 2;
+const CHANNELS_PER_CALL = 1.5;
 
 const apiVersion = 'herd.network/v1alpha1';
 
