@@ -60,9 +60,9 @@ export function planSuperpeer(view: SuperpeerView, nowMs: number): SuperpeerPlan
   return {
     ...wish(view),
     status,
-    isPassing: superpeer.status
-      ? isPassing(superpeer.status, status, ['identityKey'], ['Ready', 'Trusted', 'ZoneFound'])
-      : !sayReady(findings),
+    // Whoever has made it wants to see that it was seen.
+    isPassing:
+      !!superpeer.status && isPassing(superpeer.status, status, ['identityKey'], ['Ready', 'Trusted', 'ZoneFound']),
     requeueAfterMs: isWaiting(view, findings) ? pollUnreadyMs : pollMs,
   };
 }

@@ -190,7 +190,8 @@ export function planZone(view: ZoneView, nowMs: number): ZonePlan {
     members: planMembers(view, wanted, permissions),
     finalizer: !isLeaving(zone) || isAwaited(view, isForced(zone)),
     status,
-    isPassing: zone.status ? isPassing(zone.status, status, passingFields, ['Progressing', 'Ready']) : !self.address,
+    // Whoever has made it wants to see that it was seen.
+    isPassing: !!zone.status && isPassing(zone.status, status, passingFields, ['Progressing', 'Ready']),
     requeueAfterMs: quiet ? pollMs : pollUnreadyMs,
   };
 }
