@@ -14,6 +14,8 @@ import { formatted, table } from './text.ts';
 
 /** Who has set the condition Approved. */
 const fieldManager = 'kubectl-herd';
+const lookMs = 500;
+const lookMsMax = 10_000;
 
 export async function approve(session: Session, command: Command): Promise<ExitCode> {
   const superpeer = await find(session, command.name!);
@@ -87,10 +89,20 @@ async function find(session: Session, name: string): Promise<Superpeer> {
   return parsed.value;
 }
 
+async function looked(session: Session, name: string): Promise<Superpeer> {
+  for (let waitedMs = 0; ; waitedMs += lookMs) {
+    const superpeer = await find(session, name);
+    if (superpeer.status || waitedMs >= lookMsMax) return superpeer;
+    await session.sleep(lookMs);
+  }
+}
+
 /** A condition of its own manager, beside those of the operator. */
 async function setApproved(session: Session, superpeer: Superpeer, status: string, reason: string, message: string) {
   const { namespace, name, uid, generation } = superpeer.metadata;
-  if (!superpeer.status) throw new Failure('refused', `SUPERPEER ${name}: the operator has not looked at it yet`);
+  // Whoever has just made it need not know that the operator comes first.
+  const { status: seen } = superpeer.status ? superpeer : await looked(session, name);
+  if (!seen) throw new Failure('refused', `SUPERPEER ${name}: the operator has not looked at it yet`);
   const condition = {
     ...{ type: 'Approved', status, reason, message },
     observedGeneration: generation,
