@@ -309,8 +309,11 @@ suite('a Zone that spans clusters', { skip }, () => {
 
   test('that gives up its region there lets the nodes drain, and asks there no more when they have gone', async () => {
     await spanning({ regions: [{ name: 'east' }] });
-    for (const name of western) await slotIs(west, name, 'Draining');
-    for (const name of western) directories.empty.add(name);
+    // One after the other.
+    for (const name of western) {
+      await slotIs(west, name, 'Draining');
+      directories.empty.add(name);
+    }
     await eventually(async () => (await slotsIn(west)).length === 0, 'no slot there');
     directories.empty.clear();
     await eventually(async () => (await statusOf(east, kube.zones, 'eu'))!.clusters === undefined, 'no cluster');
