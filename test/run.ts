@@ -18,7 +18,7 @@ const FAST = ['unit', 'sim', 'fuzz', 'vectors'];
 /** Daemons as processes, one file after the other: they need the machine for themselves. */
 const WITH_SOCKETS = ['sockets'];
 /** A file that hangs, in a test or with a handle that keeps it from ending, is a failure, not the end of the run. */
-const FILE_MS_MAX = 12 * 60_000;
+const FILE_MS_MAX = 15 * 60_000;
 /** All those without sockets and cluster, side by side. */
 const FAST_MS_MAX = 30 * 60_000;
 /** From a test that is out of time to the end of its file: what it began is still to be stopped. */
