@@ -71,9 +71,21 @@ function suite(files: readonly string[], env: Record<string, string>, msMax: num
     detached: true,
   });
   // Alone it would not end what it started: its group is what this run began, and nothing else.
-  const signal = (name: NodeJS.Signals) => process.kill(-child.pid!, name);
+  const signal = (name: NodeJS.Signals) => {
+    try {
+      process.kill(-child.pid!, name);
+    } catch {
+      // The group has ended, and somebody outside it still holds its output.
+      child.stdout.destroy();
+    }
+  };
   const stop = () => signal('SIGTERM');
-  process.once('SIGINT', stop).once('SIGTERM', stop);
+  let interrupted = false;
+  const interrupt = () => {
+    interrupted = true;
+    stop();
+  };
+  process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
   let late = false;
   const timers = [
     setTimeout(() => {
@@ -90,7 +102,8 @@ function suite(files: readonly string[], env: Record<string, string>, msMax: num
   return new Promise((resolve) => {
     child.on('close', (code) => {
       timers.forEach(clearTimeout);
-      process.off('SIGINT', stop).off('SIGTERM', stop);
+      process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
+      if (interrupted) process.exit(130);
       if (late) console.log(`✖ still running after ${msMax / 60_000} min: ${files.join(' ')}`);
       const count = (name: string) => Number(new RegExp(`^ℹ ${name} (\\d+)$`, 'm').exec(tail)?.[1] ?? 0);
       const failed = count('fail') + count('cancelled');
