@@ -9,6 +9,7 @@ import type { V1Container, V1PodSpec, V1PodTemplateSpec } from '@kubernetes/clie
 import type { ClientConfig } from '../nodes/config/node.ts';
 import type { Manifest } from '../operator/kube/types.ts';
 import { configHashAnnotation } from '../operator/objects/labels.ts';
+import { asNobody } from '../operator/objects/pod.ts';
 
 export interface Probe {
   /** DNS label, of at most 50 letters. */
@@ -32,7 +33,6 @@ const probeLabel = 'herd.network/probe';
 export const probeName = (name: string) => `herd-probe-${name}`;
 
 const ports = { cells: 7000, metrics: 9100, control: 7800 };
-const uid = 65532;
 
 /** A client's file `node.json`. */
 export function clientFile(client: Pick<ClientConfig, 'id' | 'zone' | 'directory' | 'probe'>): { 'node.json': string } {
@@ -73,13 +73,7 @@ export function clientPod(image: string, configMap: string, identitySecret: stri
     // Nothing asks for a name.
     dnsPolicy: 'Default',
     terminationGracePeriodSeconds: 2,
-    securityContext: {
-      runAsNonRoot: true,
-      runAsUser: uid,
-      runAsGroup: uid,
-      fsGroup: uid,
-      seccompProfile: { type: 'RuntimeDefault' },
-    },
+    securityContext: asNobody,
     containers: [
       {
         ...confined('client', image, ['nodes/client/main.ts']),

@@ -41,6 +41,15 @@ interface NodePort {
 export type NodeStatefulSet = Manifest & { spec: V1StatefulSetSpec };
 
 const uid = 65532;
+
+/** The group lets a daemon read the mounted seeds, whose files nobody else may. */
+export const asNobody = {
+  runAsNonRoot: true,
+  runAsUser: uid,
+  runAsGroup: uid,
+  fsGroup: uid,
+  seccompProfile: { type: 'RuntimeDefault' },
+};
 /** As nodes/host/daemon.ts has it when it is not told otherwise. */
 const graceSeconds = 45;
 
@@ -83,14 +92,7 @@ export function nodeStatefulSet(node: NodePod): NodeStatefulSet {
           ...neighbours(node),
           tolerations: patience,
           ...(node.onHost ? { hostNetwork: true } : {}),
-          // The group lets the daemon read the mounted seeds, whose files nobody else may.
-          securityContext: {
-            runAsNonRoot: true,
-            runAsUser: uid,
-            runAsGroup: uid,
-            fsGroup: uid,
-            seccompProfile: { type: 'RuntimeDefault' },
-          },
+          securityContext: asNobody,
           containers: [
             {
               name: node.role,
