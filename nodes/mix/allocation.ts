@@ -374,10 +374,8 @@ export class Allocation {
   }
 
   /**
-   * Breadth-first search for the shortest path of calls that each move to another place of their client, so that a line
-   * comes free for `party`, unless one is on its way. Starts the last move and promises each line on the way; false if
-   * there is no path.
-   * @param overLeaving whether lines that are about to go will do
+   * Lets a line come free for `party` by other calls' moves, unless one is on its way; false if none can. Lines that are
+   * about to go are used only where none that stay will do, if at all.
    */
   #augment(now: Micros, party: Party, overLeaving = true): boolean {
     if (party.places.some((place) => place && usable(now, place) && promisedTo(now, place.line) === party)) return true;
@@ -385,6 +383,10 @@ export class Allocation {
     return overLeaving && this.#augmentOver(now, party, true);
   }
 
+  /**
+   * Breadth-first search for the shortest path of calls that each move to another place of their client, so that a line
+   * comes free for `party`. Starts the last move and promises each line on the way; false if there is no path.
+   */
   #augmentOver(now: Micros, party: Party, overLeaving: boolean): boolean {
     const from = new Map<Line, { readonly party: Party; readonly by: Line | undefined }>();
     const queue: { party: Party; by: Line | undefined }[] = [{ party, by: undefined }];
